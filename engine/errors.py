@@ -1,0 +1,151 @@
+"""Everything the engine raises on purpose. Each error carries facts; its class builds the sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class EngineError(Exception):
+    """The root of the engine's errors: catch this to catch them all."""
+
+
+class NonRetryable(EngineError):
+    """Raised by a stage body to fail its stage at once, whatever the retry policy says."""
+
+
+class DefinitionError(EngineError):
+    """A stage or workflow is declared wrongly; raised at import or build time, never at run time."""
+
+
+class WorkflowNotFound(EngineError):
+    """No workflow of that id is registered here."""
+
+    def __init__(self, workflow_id: str, known: Iterable[str] = ()) -> None:
+        self.workflow_id = workflow_id
+        self.known = sorted(known)
+        registered = ", ".join(self.known) or "none"
+        super().__init__(f"unknown workflow {workflow_id!r}; registered here: {registered}")
+
+
+class RunNotFound(EngineError):
+    """No run of that id exists."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"no run {run_id!r}")
+
+
+class StageNotFound(EngineError):
+    """The workflow, or the run, has no such stage."""
+
+    def __init__(self, stage_id: str, known: Iterable[str] = ()) -> None:
+        self.stage_id = stage_id
+        self.known = list(known)
+        super().__init__(f"unknown stage {stage_id!r}; stages are: {', '.join(self.known) or 'none'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a value: a dotted field path (may be empty) and what is wrong there."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class _Invalid(EngineError):
+    subject = "value"
+
+    def __init__(self, problems: Sequence[Problem] | str) -> None:
+        self.problems = [Problem("", problems)] if isinstance(problems, str) else list(problems)
+        super().__init__(f"invalid {self.subject}: " + "; ".join(str(problem) for problem in self.problems))
+
+
+class InvalidInput(_Invalid):
+    """An input does not fit its schema, or is no JSON we accept. `problems` lists every field path."""
+
+    subject = "input"
+
+
+class InvalidConfig(_Invalid):
+    """A config does not fit its stage's schema. `problems` lists every `stage.field` path."""
+
+    subject = "config"
+
+
+class InvalidOutput(_Invalid):
+    """A stage returned something its output schema refuses: a non-retryable failure of that stage."""
+
+    subject = "output"
+
+
+class IllegalTransition(EngineError):
+    """The command is not allowed in the state the run is in, e.g. a rerun of a running run."""
+
+    def __init__(self, run_id: str, status: str, wanted: str) -> None:
+        self.run_id, self.status, self.wanted = run_id, status, wanted
+        super().__init__(f"run {run_id} is {status}: cannot {wanted}")
+
+
+class IdempotencyInProgress(EngineError):
+    """The command of this key is still being carried out by somebody else."""
+
+    def __init__(self, key: str, command_type: str) -> None:
+        self.key, self.command_type = key, command_type
+        super().__init__(f"{command_type} with key {key!r} is in progress")
+
+
+class IdempotencyConflict(EngineError):
+    """The key was used before with another payload."""
+
+    def __init__(self, key: str, command_type: str) -> None:
+        self.key, self.command_type = key, command_type
+        super().__init__(f"key {key!r} was already used for another {command_type}")
+
+
+class LeaseLost(EngineError):
+    """The job belongs to somebody else by now: nothing of this delivery may be written any more."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"the lease of job {job_id} is lost")
+
+
+class StoreUnavailable(EngineError):
+    """The database can't be reached or refuses to work; the cause says why."""
+
+
+class ReadOnly(EngineError):
+    """The database was opened for reading only."""
+
+    def __init__(self) -> None:
+        super().__init__("opened read-only: nothing can be changed from here")
+
+
+class SchemaTooOld(EngineError):
+    """The database's schema is behind this program's."""
+
+    def __init__(self, found: str, needed: str) -> None:
+        self.found, self.needed = found, needed
+        super().__init__(f"the database has schema {found}, this program needs {needed}: run `wfconsole db upgrade`")
+
+
+class SchemaTooNew(EngineError):
+    """The database's schema is ahead of this program's."""
+
+    def __init__(self, found: str, known: str) -> None:
+        self.found, self.known = found, known
+        super().__init__(f"the database has schema {found}, this program knows up to {known}: upgrade wfconsole")
+
+
+class StageOutputMissing(EngineError):
+    """`ctx.require` asked for a stage that has no output in this run."""
+
+    def __init__(self, stage_id: str, available: Iterable[str]) -> None:
+        self.stage_id = stage_id
+        self.available = list(available)
+        there = ", ".join(self.available) or "none"
+        super().__init__(f"no output of stage {stage_id!r}; available: {there}")

@@ -1,0 +1,47 @@
+"""The read API: everything consoles and dashboards see of the engine."""
+
+from engine.inspector.inspector import Inspector
+from engine.inspector.views import (
+    ArtifactView,
+    AttemptView,
+    CostRow,
+    EventView,
+    Explanation,
+    LogLine,
+    Overview,
+    PlanStage,
+    QueueRow,
+    RunDetail,
+    RunSummary,
+    StageView,
+    WorkerView,
+    WorkflowView,
+)
+from engine.model.criteria import Page, PageRequest, RunFilter
+from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageStatus
+
+__all__ = [
+    "ArtifactView",
+    "AttemptView",
+    "CostRow",
+    "Delivery",
+    "EventView",
+    "Explanation",
+    "Inspector",
+    "JobStatus",
+    "LogLevel",
+    "LogLine",
+    "Overview",
+    "Page",
+    "PageRequest",
+    "PlanStage",
+    "QueueRow",
+    "RunDetail",
+    "RunFilter",
+    "RunStatus",
+    "RunSummary",
+    "StageStatus",
+    "StageView",
+    "WorkerView",
+    "WorkflowView",
+]

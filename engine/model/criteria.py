@@ -1,0 +1,59 @@
+"""What a reader may ask for: filters and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class RunFilter(BaseModel):
+    """Which runs: every given field must match (AND), any of a tuple will do (OR). Excluded values come with `not_`.
+
+    `status` takes stored run statuses and the derived words `RETRYING` (in backoff) and `WAITING` (all active stages
+    suspended). `text` searches id, idempotency key, input and error; `error` the error alone: both literal, any case.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    status: tuple[str, ...] = ()
+    not_status: tuple[str, ...] = ()
+    workflow_id: tuple[str, ...] = ()
+    not_workflow_id: tuple[str, ...] = ()
+    stage_id: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    ended_since: datetime | None = None
+    text: tuple[str, ...] = ()
+    not_text: tuple[str, ...] = ()
+    error: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    fingerprint: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None
+    """Run ids or unique prefixes of them; an empty tuple matches nothing."""
+    min_cost: Decimal | None = None
+    max_cost: Decimal | None = None
+    min_duration: timedelta | None = None
+    max_duration: timedelta | None = None
+
+
+class PageRequest(BaseModel):
+    """A keyset page: `sort` is a field name, `-` before it for descending; `cursor` is the page before's `next_cursor`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    limit: int = Field(default=50, ge=1, le=10_000)
+    cursor: str | None = None
+    sort: str = "-created_at"
+
+
+class Page(BaseModel, Generic[T]):
+    """Some items, and the cursor of the next page (None on the last)."""
+
+    model_config = ConfigDict(frozen=True)
+    items: Sequence[T]
+    next_cursor: str | None = None

@@ -1,0 +1,1 @@
+"""The operator's console and command line over the engine."""
