@@ -1,7 +1,7 @@
 """Commands: everything that can be asked of the engine, each beside its result.
 
-`await kernel.dispatch(command)` answers with the command's own result type. Wire names are the seed's. Unknown fields are
-refused: a typo in a command is a bug. Times are aware datetimes, durations timedeltas.
+`await kernel.dispatch(command)` answers with the command's own result type. Wire names are the seed's. Unknown
+fields are refused: a typo in a command is a bug. Times are aware datetimes, durations timedeltas.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class CreateRunResult(Result):
 
 
 class CreateRun(Command[CreateRunResult]):
-    """Create a PENDING run. Same key and payload again: the first run; same key, other payload: `IdempotencyConflict`."""
+    """Create a PENDING run. Same key and payload again: the first run; same key, other payload:
+    `IdempotencyConflict`."""
 
     type: ClassVar[str] = "run.create"
     idempotency_key: str = Field(min_length=1, max_length=255)

@@ -1,6 +1,7 @@
 """Views: what the inspector returns. Frozen, made for showing; no row of a table reaches a reader.
 
-Times are aware UTC datetimes, durations whole milliseconds, money US dollars as `Decimal` (None where a price is unknown).
+Times are aware UTC datetimes, durations whole milliseconds, money US dollars as `Decimal` (None where a price is
+unknown).
 """
 
 from __future__ import annotations

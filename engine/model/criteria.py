@@ -43,7 +43,8 @@ class RunFilter(BaseModel):
 
 
 class PageRequest(BaseModel):
-    """A keyset page: `sort` is a field name, `-` before it for descending; `cursor` is the page before's `next_cursor`."""
+    """A keyset page: `sort` is a field name, `-` before it for descending; `cursor` is the page before's
+    `next_cursor`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     limit: int = Field(default=50, ge=1, le=10_000)

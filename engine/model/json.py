@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -33,7 +34,9 @@ class NotJson(ValueError):
 
 
 def _default(value: object) -> object:
-    if isinstance(value, BaseModel | datetime | date | timedelta | Decimal | Enum | UUID | PurePath | set | frozenset | bytes):
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, BaseModel | datetime | date | timedelta | Decimal | Enum | UUID | set | frozenset | bytes):
         return to_jsonable_python(value)
     raise TypeError(f"{type(value).__name__} is no JSON")
 
@@ -61,8 +64,14 @@ def loads(text: str | bytes) -> Json:
     def refuse(constant: str) -> Json:
         raise NotJson([Problem("", f"{constant} is no JSON")])
 
+    def number(digits: str) -> float:
+        value = float(digits)
+        if math.isinf(value):
+            raise NotJson([Problem("", f"{digits} is beyond a double")])
+        return value
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, parse_float=number)
     except RecursionError as error:
         raise NotJson([Problem("", f"nested deeper than {MAX_DEPTH} levels")]) from error
 
@@ -89,7 +98,7 @@ def find_problems(value: Json, path: str = "", depth: int = 0) -> Iterator[Probl
     elif not isinstance(value, bool | int | float | None):
         try:
             _default(value)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             yield Problem(path, str(error))
 
 

@@ -1,0 +1,29 @@
+# Any Python 3.11 or newer with the extra `dev` installed: make check PYTHON=.venv/bin/python
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help check lint fix test bench demo
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: lint test ## The whole gate: format, lint, types, floors, tests
+
+lint: ## The gate without the tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+fix: ## Format, and mend what ruff can mend by itself
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+test: ## The tests alone
+	$(PYTHON) -m pytest
+
+bench: ## Measure the engine on this machine
+	$(PYTHON) -m bench
+
+demo: ## The live console on a scratch database
+	$(PYTHON) -m wfconsole demo

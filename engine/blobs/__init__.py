@@ -1,0 +1,1 @@
+"""Blob stores: large payloads and artifacts."""

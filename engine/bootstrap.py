@@ -1,0 +1,248 @@
+"""Opening an engine: the one module that knows everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar, overload
+from urllib.parse import urlsplit, urlunsplit
+
+from engine.blobs.filesystem import FilesystemBlobStore
+from engine.blobs.memory import MemoryBlobStore
+from engine.commands import Command
+from engine.definition.plugin import Plugin
+from engine.definition.registry import WorkflowRegistry
+from engine.definition.workflow import Workflow
+from engine.errors import EngineError, ReadOnly, StoreUnavailable
+from engine.hosts.identity import default_worker_id
+from engine.hosts.worker import WorkerHost
+from engine.inspector import Inspector, RunDetail
+from engine.kernel.kernel import Kernel
+from engine.model.json import Json
+from engine.model.status import TERMINAL_RUN
+from engine.plugins import PluginRunner
+from engine.ports.blobs import BlobStore
+from engine.ports.clock import Clock
+from engine.ports.persistence import Persistence, Watch
+from engine.ports.sink import EventSink
+from engine.stores.clock import SystemClock
+from engine.stores.sql.migrate import HEAD, SchemaState
+from engine.stores.sqlite import SqliteStore
+from engine.stores.sqlite_connection import Durability
+from engine.stores.sqlite_file import prepare_file, schema_state, upgrade_file
+
+R = TypeVar("R")
+
+SQLITE = "sqlite://"
+Migrate = Literal["auto"] | bool
+
+
+class Engine:
+    """An open engine: commands, reads and workers on one database. Made by `open_engine`."""
+
+    def __init__(self, kernel: Kernel, inspector: Inspector, *, read_only: bool) -> None:
+        self.kernel = kernel
+        self.inspector = inspector
+        self._read_only = read_only
+        self._watch: Watch | None = None
+
+    @overload
+    async def dispatch(self, command: Command[R]) -> R: ...
+    @overload
+    async def dispatch(self, command: Mapping[str, Json]) -> Any: ...
+    async def dispatch(self, command: Command[R] | Mapping[str, Json]) -> Any:
+        """Carry out a command, or its wire form. `ReadOnly` on an engine opened for reading."""
+        if self._read_only:
+            raise ReadOnly
+        return await self.kernel.dispatch(command)
+
+    def worker(
+        self,
+        worker_id: str | None = None,
+        concurrency: int = 8,
+        *,
+        stale_lease_threshold: timedelta = timedelta(seconds=60),
+        drain_timeout: timedelta = timedelta(seconds=30),
+        only_run: str | None = None,
+    ) -> WorkerHost:
+        """A worker in this process: `async with engine.worker(...)`. With `only_run` it takes nothing but that
+        run's jobs."""
+        if self._read_only:
+            raise ReadOnly
+        return WorkerHost(
+            self.kernel,
+            worker_id,
+            concurrency,
+            stale_lease_threshold=stale_lease_threshold,
+            drain_timeout=drain_timeout,
+            only_run=only_run,
+        )
+
+    async def wait(self, run_id: str, timeout: float | None = None) -> RunDetail:
+        """The run once it is terminal. Raises `TimeoutError` after `timeout` seconds, `RunNotFound`."""
+        watch = self.kernel.persistence.watch()
+        try:
+            async with asyncio.timeout(timeout):
+                while (run := await self.inspector.run(run_id)).status not in TERMINAL_RUN:
+                    await watch.wait(1.0)
+                return run
+        finally:
+            watch.close()
+
+    async def changed(self, timeout: float) -> bool:
+        """Wait until something was committed by any process since the last call (True), or `timeout` seconds
+        (False)."""
+        if self._watch is None:
+            self._watch = self.kernel.persistence.watch()
+        return await self._watch.wait(timeout)
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        await self.kernel.close()
+        await self.kernel.persistence.close()
+
+
+class Opening:
+    """`async with open_engine(...) as engine`."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._arguments = arguments
+        self._engine: Engine | None = None
+
+    async def __aenter__(self) -> Engine:
+        self._engine = await asyncio.to_thread(_open, **self._arguments)
+        return self._engine
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._engine is not None:
+            await self._engine.close()
+
+
+def open_engine(
+    url: str = SQLITE,
+    *,
+    workflows: Iterable[Workflow] = (),
+    plugins: Iterable[Plugin] = (),
+    migrate: Migrate = "auto",
+    read_only: bool = False,
+    durability: Durability = "full",
+    persistence: Persistence | None = None,
+    blob_store: BlobStore | None = None,
+    event_sink: EventSink | None = None,
+    clock: Clock | None = None,
+    registry: WorkflowRegistry | None = None,
+) -> Opening:
+    """Open the engine on a database: `sqlite:///path` or `sqlite://` (in memory).
+
+    An empty or older SQLite file is created or upgraded, unless `migrate` is False or the engine is `read_only`.
+    The named
+    ports can be replaced. Entering raises `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for
+    an address that is none.
+    """
+    return Opening(
+        url=url,
+        registry=registry or WorkflowRegistry(workflows),
+        plugins=tuple(plugins),
+        migrate=migrate,
+        read_only=read_only,
+        durability=durability,
+        persistence=persistence,
+        blobs=blob_store,
+        sink=event_sink,
+        clock=clock or SystemClock(),
+    )
+
+
+def _open(
+    *,
+    url: str,
+    registry: WorkflowRegistry,
+    plugins: tuple[Plugin, ...],
+    migrate: Migrate,
+    read_only: bool,
+    durability: Durability,
+    persistence: Persistence | None,
+    blobs: BlobStore | None,
+    sink: EventSink | None,
+    clock: Clock,
+) -> Engine:
+    if persistence is None:
+        path = sqlite_path(url)
+        if path is not None:
+            prepare_file(path, migrate=migrate is not False, read_only=read_only)
+        elif read_only:
+            raise EngineError("a database in memory can't be opened read-only")
+        persistence = SqliteStore(path, clock, read_only=read_only, durability=durability)
+        blobs = blobs or (MemoryBlobStore() if path is None else FilesystemBlobStore(blob_folder(path)))
+    blobs = blobs or MemoryBlobStore()
+    if sink is None and plugins:
+        sink = PluginRunner(plugins)
+    kernel = Kernel(persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=sink)
+    return Engine(kernel, Inspector(persistence, blobs, registry), read_only=read_only)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL, absolute; None for the one in memory. Raises `EngineError` for any other address."""
+    if url in (SQLITE, "sqlite:///:memory:", "sqlite://:memory:"):
+        return None
+    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        return Path(os.path.abspath(os.path.expanduser(url.removeprefix("sqlite:///"))))
+    if url.startswith(("postgresql:", "postgres:")):
+        raise EngineError("Postgres is not supported yet: use sqlite:///path")
+    raise EngineError(
+        f"no database address: {display_url(url)!r}; use sqlite:///path or postgresql://user:password@host/db"
+    )
+
+
+def display_url(url: str) -> str:
+    """The address without its password, fit to show."""
+    try:
+        parts = urlsplit(url)
+        if parts.password is None and "@" not in parts.netloc:
+            return url
+        host = parts.hostname or ""
+        netloc = f"{parts.username or ''}@{host}" + (f":{parts.port}" if parts.port else "")
+        return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    except ValueError:
+        return "(an address that can't be read)"
+
+
+def blob_folder(path: Path) -> Path:
+    """Where the blobs of a SQLite file lie: beside it."""
+    return path.with_name(path.name + ".blobs")
+
+
+def check_schema(url: str) -> SchemaState:
+    """What schema the database has and what this program needs; creates nothing. Raises `StoreUnavailable`."""
+    path = sqlite_path(url)
+    if path is None:
+        return SchemaState(HEAD, HEAD)
+    return schema_state(path)
+
+
+def upgrade_schema(url: str) -> tuple[str | None, str]:
+    """Create or upgrade the schema: the versions before (None: empty) and after."""
+    path = sqlite_path(url)
+    if path is None:
+        raise StoreUnavailable("a database in memory has nothing to upgrade")
+    return upgrade_file(path), HEAD
+
+
+__all__ = [
+    "Engine",
+    "SchemaState",
+    "blob_folder",
+    "check_schema",
+    "default_worker_id",
+    "display_url",
+    "open_engine",
+    "sqlite_path",
+    "upgrade_schema",
+]

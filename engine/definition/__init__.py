@@ -1,0 +1,3 @@
+"""Floor 1: what workflow authors write. Stages, workflows, their schemas, and the context a stage body
+sees.
+"""

@@ -1,0 +1,45 @@
+"""Plugins: functions called with the events of the types they ask for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine.definition.stage import checked_id
+from engine.errors import DefinitionError
+from engine.events import EVENT_TYPES, Event
+
+Handle: TypeAlias = Callable[[Event], Awaitable[object] | object]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Made by `define_plugin`. `handle` may see an event more than once, so it has to be idempotent."""
+
+    id: str
+    name: str
+    on: frozenset[str]
+    handle: Handle
+
+
+def define_plugin(id: str, name: str, on: Iterable[str], handle: Handle) -> Plugin:  # noqa: A002
+    """A plugin for the event types `on`; `handle` is plain or a coroutine function, and raising means
+    try again.
+
+    Raises `DefinitionError` for unknown event types, naming the nearest.
+    """
+    checked_id(id, "plugin")
+    if isinstance(on, str):
+        raise DefinitionError(f"plugin {id!r}: on is a list of event types, not the text {on!r}")
+    types = frozenset(on)
+    if not types:
+        raise DefinitionError(f"plugin {id!r} asks for no event type")
+    for unknown in sorted(types - EVENT_TYPES):
+        near = difflib.get_close_matches(unknown, EVENT_TYPES, n=1, cutoff=0.3)
+        meant = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(EVENT_TYPES))}"
+        raise DefinitionError(f"plugin {id!r}: unknown event type {unknown!r}; {meant}")
+    if not callable(handle):
+        raise DefinitionError(f"plugin {id!r}: {handle!r} can't be called")
+    return Plugin(id, name, types, handle)

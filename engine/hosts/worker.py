@@ -1,0 +1,291 @@
+"""The worker: a process that claims, executes and looks after what waits, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from engine.errors import EngineError
+from engine.hosts.identity import default_worker_id
+from engine.hosts.maintenance import tick
+from engine.hosts.signals import StopSignals
+from engine.kernel.ending import Delivery, GivenBack
+from engine.kernel.keeper import Pulse
+from engine.kernel.kernel import Kernel
+from engine.model.json import dumps
+from engine.model.records import Claimed, WorkerRecord
+from engine.ports.persistence import Watch
+from engine.ports.work import UnitOfWork
+
+log = logging.getLogger(__name__)
+
+MIN_PAUSE = 0.05
+"""Seconds between looks when something is due that this worker can't take."""
+ERROR_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    worker_id: str
+    is_running: bool
+    jobs_processed: int
+    orchestration_ticks: int
+    running: int
+    uptime_ms: int
+
+
+class WorkerHost:
+    """Executes up to `concurrency` stages at once.
+
+    It claims only as many jobs as it has free slots, whenever it is woken: by its own ends, by commits of any
+    process, by the next due time. `orchestration_interval` and `job_poll_interval` are only the net below that.
+    `stale_lease_threshold` is the length of the leases it takes, renewed every quarter, off the event loop.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        worker_id: str | None = None,
+        concurrency: int = 8,
+        orchestration_interval: timedelta = timedelta(seconds=10),
+        job_poll_interval: timedelta = timedelta(seconds=1),
+        stale_lease_threshold: timedelta = timedelta(seconds=60),
+        drain_timeout: timedelta = timedelta(seconds=30),
+        *,
+        only_run: str | None = None,
+    ) -> None:
+        if concurrency < 1:
+            raise ValueError("concurrency is 1 or more")
+        self.worker_id = worker_id or default_worker_id()
+        self.concurrency = concurrency
+        self._kernel = kernel
+        self._taker = kernel.taker(self.worker_id, stale_lease_threshold, only_run)
+        self._lease = stale_lease_threshold
+        self._tick_every = orchestration_interval.total_seconds()
+        self._look_every = job_poll_interval.total_seconds()
+        self._drain = drain_timeout.total_seconds()
+        self._running: dict[asyncio.Task[Delivery | None], Claimed] = {}
+        self._ended: list[Delivery] = []
+        self._stopping = False
+        self._started_at: float | None = None
+        self._began: datetime | None = None
+        self._processed = 0
+        self._ticks = 0
+        self._watch: Watch | None = None
+        self._upkeep_watch: Watch | None = None
+        self._pulse: Pulse | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._idle = asyncio.Event()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Register, and begin to claim. Starting twice is one start."""
+        if self._watch is not None:
+            return
+        self._stopping = False
+        self._started_at = time.monotonic()
+        self._watch = self._kernel.persistence.watch()
+        self._began = self._kernel.clock.now()
+        await self._kernel.persistence.transact(self._register)
+        self._pulse = Pulse(self._lease.total_seconds() / 4, self._put_row)
+        self._kernel.keeper.add_pulse(self._pulse)
+        self._loops = [asyncio.create_task(self._pump()), asyncio.create_task(self._upkeep())]
+
+    async def stop(self, *, release: bool = False) -> None:
+        """Claim no more, let what runs end for up to the drain time, give back the rest, and leave.
+
+        With `release` give everything back at once.
+        """
+        if self._watch is None:
+            return
+        self._stopping = True
+        self._watch.wake()
+        if self._running and not release:
+            await asyncio.wait(list(self._running), timeout=self._drain)
+        for task in list(self._running):
+            task.cancel()
+        await self._end_loops()
+        if self._pulse is not None:
+            self._kernel.keeper.remove_pulse(self._pulse)
+        self._watch.close()
+        self._watch = None
+        with contextlib.suppress(Exception):
+            await self._kernel.persistence.transact(lambda work: work.workers.leave(self.worker_id))
+
+    async def _end_loops(self) -> None:
+        pump, upkeep = self._loops
+        upkeep.cancel()
+        if self._watch is not None:
+            self._watch.wake()
+        await asyncio.wait([pump, upkeep])
+        self._loops = []
+
+    async def __aenter__(self) -> WorkerHost:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop(release=error is not None)
+
+    async def run_forever(self, *, install_signals: bool = True) -> None:
+        """Until SIGTERM or SIGINT, which drain; a second one gives everything back at once."""
+        signals = StopSignals(enabled=install_signals)
+        with signals:
+            await self.start()
+            await signals.first.wait()
+            log.info("draining: %d running", len(self._running))
+            stopping = asyncio.create_task(self.stop())
+            second = asyncio.create_task(signals.second.wait())
+            await asyncio.wait([stopping, second], return_when=asyncio.FIRST_COMPLETED)
+            if not stopping.done():
+                for task in list(self._running):
+                    task.cancel()
+            await stopping
+            second.cancel()
+
+    async def run_until_idle(self) -> None:
+        """Work until nothing is due and nothing runs, then leave."""
+        await self.start()
+        while True:
+            self._idle.clear()
+            assert self._watch is not None
+            self._watch.wake()
+            await self._idle.wait()
+            result = await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
+            if not (self._running or self._ended or result.suspended_checked or result.events_flushed):
+                break
+        await self.stop()
+
+    @property
+    def stats(self) -> WorkerStats:
+        running = self._watch is not None
+        since = self._started_at if running and self._started_at is not None else time.monotonic()
+        return WorkerStats(
+            worker_id=self.worker_id,
+            is_running=running,
+            jobs_processed=self._processed,
+            orchestration_ticks=self._ticks,
+            running=len(self._running),
+            uptime_ms=round((time.monotonic() - since) * 1000),
+        )
+
+    # --- work -----------------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        """One turn after the other while there is something to do: what ends during a commit goes into the next."""
+        assert self._watch is not None
+        while not (self._stopping and not self._running and not self._ended):
+            ended, self._ended = self._ended, []
+            free = 0 if self._stopping else self.concurrency - len(self._running)
+            try:
+                busy = await self._take_turn(ended, free)
+            except Exception as error:
+                self._ended[:0] = ended
+                log.warning("a turn failed, will try again: %s: %s", type(error).__name__, error)
+                await self._watch.wait(ERROR_PAUSE)
+                continue
+            if busy or self._ended:
+                continue
+            if not self._running:
+                self._idle.set()
+            await self._wait()
+
+    async def _take_turn(self, ended: list[Delivery], free: int) -> bool:
+        if not ended and free <= 0:
+            return False
+        turn = await self._kernel.turn(ended, self._taker, free)
+        self._processed += len(turn.settled)
+        for claimed in turn.claimed:
+            self._begin(claimed)
+        if self._kernel.sink is not None and self._upkeep_watch is not None:
+            self._upkeep_watch.wake()
+        return bool(turn.claimed)
+
+    def _begin(self, claimed: Claimed) -> None:
+        task = asyncio.create_task(self._kernel.carry_out(claimed, self._lease))
+        self._running[task] = claimed
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[Delivery | None]) -> None:
+        claimed = self._running.pop(task)
+        if task.cancelled():
+            self._ended.append(Delivery(claimed, GivenBack()))
+        elif (error := task.exception()) is not None:
+            log.error("a delivery broke; its lease will run out", exc_info=error)
+        elif (delivery := task.result()) is not None:
+            self._ended.append(delivery)
+        if self._watch is not None:
+            self._watch.wake()
+
+    async def _wait(self) -> None:
+        """Until somebody wakes us or something comes due."""
+        assert self._watch is not None
+        pause = self._look_every
+        if not self._stopping and len(self._running) < self.concurrency:
+            due = await self._seconds_until(lambda work: work.next_claim_due())
+            pause = min(pause, max(due, MIN_PAUSE))
+        if await self._watch.wait(pause) and not self._ended:
+            self._kernel.keeper.check_soon()
+
+    async def _upkeep(self) -> None:
+        """The tick: at its interval, and as soon as a poll, the end of a lease or a delivery is due."""
+        workflows, events = list(self._taker.workflow_ids), self._kernel.sink is not None
+        watch = self._kernel.persistence.watch()
+        self._upkeep_watch = watch
+        try:
+            while True:
+                await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
+                self._ticks += 1
+                ticked = time.monotonic()
+                while (left := self._tick_every - (time.monotonic() - ticked)) > 0:
+                    due = await self._seconds_until(lambda work: work.next_upkeep_due(workflows, events=events))
+                    if due <= 0 or not await watch.wait(min(left, due)):
+                        break
+                # Several ends in a row are one tick; and what is due but not ours to do must not make us spin.
+                await asyncio.sleep(MIN_PAUSE)
+        finally:
+            watch.close()
+
+    async def _seconds_until(self, ask: Callable[[UnitOfWork], datetime | None]) -> float:
+        """Seconds until the moment the store names, by its clock; the look-up interval when it can't be asked."""
+        try:
+            due, now = await self._kernel.persistence.transact(lambda work: (ask(work), work.now))
+        except EngineError as error:
+            log.warning("can't ask what is due: %s", error)
+            return self._look_every
+        return float("inf") if due is None else (due - now).total_seconds()
+
+    # --- registration ---------------------------------------------------------------------------------------------
+
+    def _register(self, work: UnitOfWork) -> None:
+        self._kernel.keep_definitions(work)
+        work.workers.forget(work.now - timedelta(days=1))
+        self._put_row(work)
+
+    def _put_row(self, work: UnitOfWork) -> None:
+        assert self._began is not None
+        fingerprints = {workflow.id: workflow.fingerprint for workflow in self._kernel.registry}
+        work.workers.put(
+            WorkerRecord(
+                id=self.worker_id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                started_at=self._began,
+                last_seen_at=work.now,
+                alive_until=work.now + self._lease,
+                concurrency=self.concurrency,
+                running=len(self._running),
+                workflows=dumps(fingerprints),
+            )
+        )

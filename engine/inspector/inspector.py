@@ -1,0 +1,309 @@
+"""The inspector: every question a console may ask, as a coroutine that returns frozen views."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+from engine.definition.registry import WorkflowRegistry
+from engine.definition.workflow import Workflow
+from engine.errors import InvalidInput, Problem, RunNotFound
+from engine.inspector import fleet, history
+from engine.inspector.details import DetailParts, detail_of
+from engine.inspector.explain import definitions_of, explain
+from engine.inspector.notes import AnnotationView, annotation_view
+from engine.inspector.payloads import Payloads
+from engine.inspector.plans import PlanCache
+from engine.inspector.summaries import RunParts, summary_of
+from engine.inspector.views import (
+    CostRow,
+    EventView,
+    Explanation,
+    LogLine,
+    Overview,
+    QueueRow,
+    RunDetail,
+    RunSummary,
+    WorkerView,
+    WorkflowView,
+)
+from engine.model.criteria import Page, PageRequest, RunFilter
+from engine.model.status import LogLevel, RunStatus
+from engine.model.text import storable
+from engine.ports.blobs import BlobStore
+from engine.ports.persistence import Persistence
+from engine.ports.reads import ReadStore
+
+EVERY_RUN = RunFilter()
+FIRST_PAGE = PageRequest()
+MOST_COST_ROWS = 10_000
+_MOST_CANDIDATES = 10
+_RATE_WINDOW = timedelta(minutes=1)
+_FAIL_WINDOW = timedelta(hours=1)
+R = TypeVar("R")
+Registered = Callable[[], Mapping[str, Workflow]] | WorkflowRegistry
+
+
+class Inspector:
+    """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows.
+
+    `InvalidInput` says what is wrong with a page's sort field or cursor, or with a filter.
+    """
+
+    def __init__(self, persistence: Persistence, blobs: BlobStore, registered: Registered) -> None:
+        self._persistence = persistence
+        self._blobs = blobs
+        self._registered = registered
+        self._plans = PlanCache()
+
+    async def overview(self) -> Overview:
+        """The store as a whole: from rollups and small indexes, never by counting runs."""
+        return await self._persistence.read(_overview)
+
+    async def runs(self, filter: RunFilter = EVERY_RUN, page: PageRequest = FIRST_PAGE) -> Page[RunSummary]:  # noqa: A002
+        """Runs that match, the newest first unless the page says otherwise."""
+
+        def read(reads: ReadStore) -> Page[RunSummary]:
+            found = reads.runs(filter, page)
+            ids = [run.id for run in found.items]
+            reached = defaultdict(list)
+            for stage in reads.reached([run.id for run in found.items if run.group_no]):
+                reached[stage.run_id].append(stage)
+            unpriced = reads.unpriced_runs(ids)
+            plans = self._plans.of(reads, {(run.workflow_id, run.definition) for run in found.items})
+            items = [
+                summary_of(
+                    RunParts(run, reached[run.id], plans.get((run.workflow_id, run.definition)), run.id in unpriced),
+                    reads.now,
+                )
+                for run in found.items
+            ]
+            return Page[RunSummary](items=items, next_cursor=found.next_cursor)
+
+        return await self._persistence.read(read)
+
+    async def run(self, run_id: str) -> RunDetail:
+        """One run whole, payloads resolved; raises `RunNotFound`."""
+
+        def read(reads: ReadStore) -> DetailParts | None:
+            whole = reads.run(run_id)
+            if whole is None:
+                return None
+            key = (whole.row.workflow_id, whole.row.definition)
+            plan = self._plans.of(reads, [key]).get(key)
+            unpriced = bool(reads.unpriced_runs([run_id]))
+            return DetailParts(
+                whole=whole,
+                summary=RunParts(whole.row, reads.reached([run_id]), plan, unpriced),
+                stages=reads.stages(run_id),
+                attempts=reads.attempts(run_id),
+                artifacts=reads.artifacts(run_id),
+                unpriced=frozenset(reads.unpriced_attempts(run_id)),
+                now=reads.now,
+            )
+
+        parts = await self._read_of(run_id, read)
+        if parts is None:
+            raise RunNotFound(run_id)
+        return detail_of(parts, await Payloads.fetch(self._blobs, parts.texts()))
+
+    async def resolve(self, prefix: str) -> list[str]:
+        """Ids of the runs that begin with `prefix`, at most 10."""
+        return await self._persistence.read(lambda reads: reads.resolve(prefix, _MOST_CANDIDATES))
+
+    async def explain(self, run_id: str) -> Explanation:
+        """Why the run is where it is; raises `RunNotFound`."""
+
+        def read(reads: ReadStore) -> Explanation | None:
+            situation = reads.situation(run_id)
+            if situation is None:
+                return None
+            return explain(situation, self._plans.of(reads, definitions_of(situation)), reads.now)
+
+        explanation = await self._read_of(run_id, read)
+        if explanation is None:
+            raise RunNotFound(run_id)
+        return explanation
+
+    async def logs(
+        self,
+        run_id: str | None = None,
+        *,
+        stage_id: str | None = None,
+        level: LogLevel | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str | None = None,
+        page: PageRequest = FIRST_PAGE,
+    ) -> Page[LogLine]:
+        """Log lines, the newest first unless the page is sorted by `created_at`; of one run, or of all.
+
+        `level` is the least one shown; `search` is found literally, in any case, in message and fields.
+        Raises `RunNotFound`.
+        """
+        least = None if level is None else _level(level)
+
+        def read(reads: ReadStore) -> Page[LogLine]:
+            found = reads.logs(
+                page,
+                run_id=run_id,
+                stage_id=stage_id,
+                level=least,
+                since=since,
+                until=until,
+                search=search,
+            )
+            if not found.items:
+                _must_exist(reads, run_id)
+            return Page[LogLine](items=list(map(history.log_line, found.items)), next_cursor=found.next_cursor)
+
+        return await self._read_of(run_id, read)
+
+    async def tail_logs(
+        self, run_id: str | None = None, *, after: str | None = None, limit: int = 500
+    ) -> Page[LogLine]:
+        """The lines after the line `after`, in commit order; without it the last `limit` lines.
+
+        `next_cursor` is the last line seen, always given: asking again with it misses nothing.
+        Raises `RunNotFound`.
+        """
+        seen = None if after is None else _line(after)
+
+        def read(reads: ReadStore) -> Page[LogLine]:
+            found = reads.tail(run_id, seen, max(0, limit))
+            if not found:
+                _must_exist(reads, run_id)
+            last = found[-1].seq if found else seen or 0
+            return Page[LogLine](items=list(map(history.log_line, found)), next_cursor=str(last))
+
+        return await self._read_of(run_id, read)
+
+    async def events(self, run_id: str, page: PageRequest = FIRST_PAGE) -> Page[EventView]:
+        """The run's history in order of `sequence`, unless the page names a sort. Raises `RunNotFound`."""
+
+        def read(reads: ReadStore) -> Page[EventView]:
+            found = reads.events(run_id, page)
+            if not found.items:
+                _must_exist(reads, run_id)
+            return Page[EventView](items=list(map(history.event_view, found.items)), next_cursor=found.next_cursor)
+
+        return await self._read_of(run_id, read)
+
+    async def dead_letters(self, run_id: str | None = None, page: PageRequest = FIRST_PAGE) -> Page[EventView]:
+        """Events given up, the latest first unless the page names a sort. Raises `RunNotFound`."""
+
+        def read(reads: ReadStore) -> Page[EventView]:
+            found = reads.dead_letters(run_id, page)
+            if not found.items:
+                _must_exist(reads, run_id)
+            return Page[EventView](items=list(map(history.event_view, found.items)), next_cursor=found.next_cursor)
+
+        return await self._read_of(run_id, read)
+
+    async def annotations(
+        self,
+        run_id: str,
+        *,
+        key: str | None = None,
+        scope: str | None = None,
+        scope_id: str | None = None,
+        page: PageRequest = FIRST_PAGE,
+    ) -> Page[AnnotationView]:
+        """What was attached to the run, in the order it was written. Raises `RunNotFound`."""
+
+        def read(reads: ReadStore) -> Page[AnnotationView]:
+            found = reads.annotations(run_id, page, key=key, scope=scope, scope_id=scope_id)
+            if not found.items:
+                _must_exist(reads, run_id)
+            return Page[AnnotationView](items=list(map(annotation_view, found.items)), next_cursor=found.next_cursor)
+
+        return await self._read_of(run_id, read)
+
+    async def workers(self) -> list[WorkerView]:
+        """Every worker that registered and did not leave, by id."""
+        return await self._persistence.read(fleet.workers)
+
+    async def queue(self) -> list[QueueRow]:
+        """What waits, by workflow."""
+        return await self._persistence.read(fleet.queue)
+
+    async def workflows(self) -> list[WorkflowView]:
+        """The workflows registered here and those the store has seen, by id."""
+        registered = self._known_here()
+        return await self._persistence.read(lambda reads: fleet.workflows(reads, registered, self._plans))
+
+    async def costs(
+        self,
+        by: str = "model",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        filter: RunFilter | None = None,  # noqa: A002
+    ) -> Page[CostRow]:
+        """AI calls summed by model, provider, workflow, stage, topic, run, day, or several with commas.
+
+        The dearest first, at most 10,000 rows; `filter` takes only calls of runs that match.
+        """
+        keys = [name.strip() for name in by.split(",") if name.strip()]
+
+        def read(reads: ReadStore) -> Page[CostRow]:
+            sums = reads.costs(keys, since=since, until=until, criteria=filter, limit=MOST_COST_ROWS)
+            return Page[CostRow](items=list(map(history.cost_row, sums)))
+
+        return await self._persistence.read(read)
+
+    async def _read_of(self, run_id: str | None, fn: Callable[[ReadStore], R]) -> R:
+        """A read about a run, or about all."""
+        if run_id is not None and not storable(run_id):
+            raise RunNotFound(run_id)
+        return await self._persistence.read(fn)
+
+    def _known_here(self) -> dict[str, Workflow]:
+        if isinstance(self._registered, WorkflowRegistry):
+            return {workflow.id: workflow for workflow in self._registered}
+        return dict(self._registered())
+
+
+def _overview(reads: ReadStore) -> Overview:
+    now = reads.now
+    counts = dict.fromkeys((status.value for status in RunStatus), 0)
+    for one in reads.counts():
+        counts[one.status] += one.count
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    activity = reads.activity(long_window=now - _FAIL_WINDOW, short_window=now - _RATE_WINDOW, day=midnight)
+    return Overview(
+        counts=counts,
+        rate_per_s=activity.ended_lately / _RATE_WINDOW.total_seconds(),
+        fail_rate=activity.ended_failed / activity.ended if activity.ended else 0.0,
+        workers_alive=activity.workers_alive,
+        workers_known=activity.workers_known,
+        queue=counts[RunStatus.PENDING] + activity.due_jobs,
+        undelivered=activity.undelivered,
+        dead_letters=activity.dead_letters,
+        cost_today=Decimal(activity.cost),
+        unpriced_today=activity.unpriced,
+        as_of=now,
+    )
+
+
+def _must_exist(reads: ReadStore, run_id: str | None) -> None:
+    """Asked only where nothing was found: an empty answer and an unknown run must not look alike."""
+    if run_id is not None and not reads.exists(run_id):
+        raise RunNotFound(run_id)
+
+
+def _level(level: LogLevel | str) -> LogLevel:
+    try:
+        return LogLevel(level.upper())
+    except ValueError:
+        known = ", ".join(LogLevel)
+        raise InvalidInput([Problem("level", f"{level!r} is no level; there are: {known}")]) from None
+
+
+def _line(after: str) -> int:
+    if not (after.isascii() and after.isdigit() and int(after) < 2**63):
+        raise InvalidInput([Problem("after", "it is no id of a log line")])
+    return int(after)

@@ -1,0 +1,1 @@
+"""The kernel: commands become transactions. Public through `engine.bootstrap`; the rest of it is private."""

@@ -1,0 +1,197 @@
+"""Claims: pending runs begin, due jobs are leased, and what an outcome made ready may stay on the worker at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from engine.kernel.rules.hand_off import MAX_IN_A_ROW, Shares, share
+from engine.kernel.settling import Settling, causation
+from engine.model.ids import new_token
+from engine.model.records import Claimed, JobRecord, RunRecord, StageRecord
+from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.ports.work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who claims: what it can carry out, and how long its leases last."""
+
+    worker_id: str
+    bodies: tuple[str, ...]
+    """`workflow_id/stage_id` of every registered stage."""
+    workflow_ids: tuple[str, ...]
+    lease: timedelta
+    only_run: str | None = None
+    """Take nothing but this run's jobs."""
+
+
+def begin_run(settling: Settling, run: RunRecord, worker_id: str) -> None:
+    """PENDING to RUNNING, with the first group's stages and jobs; a run that can't begin fails, by itself."""
+    changes = settling.changes
+    changes.adopt([run])
+    cause = f"{run.id}:{run.generation}"
+    changes.update_run(run.id, status=RunStatus.RUNNING, started_at=changes.now, worker_id=worker_id, delayed=False)
+    try:
+        plan = settling.plan(run)
+    except (KeyError, ValueError) as error:
+        settling.fail_run(run.id, f"CLAIM_FAILED: its definition can't be read: {error}", "CLAIM_FAILED", cause)
+        return
+    changes.event(run.id, "workflow:started", cause)
+    settling.open_group(run.id, plan, 1)
+
+
+class Claiming:
+    """Fills free slots, within the transaction that settles what just ended."""
+
+    def __init__(self, settling: Settling, taker: Taker) -> None:
+        self._settling = settling
+        self._changes = settling.changes
+        self._work: UnitOfWork = settling.changes.work
+        self._taker = taker
+        self._token = new_token()
+        self._until = self._changes.now + taker.lease
+        self._leased: list[tuple[JobRecord, StageRecord, str | None]] = []
+        self._slots = 0
+        self._reserve = 0
+        """How many of the slots go to jobs that wait in the queue."""
+
+    def fill(self, free: int) -> None:
+        """Lease up to `free` jobs; `claimed()` gives them once everything is written."""
+        if free <= 0:
+            return
+        if self._taker.only_run is not None:
+            self._fill_from_run(free, self._taker.only_run)
+            return
+        candidates = self._candidates()
+        waiting = [job.priority for job in self._changes.new_jobs if job.id not in {one.id for one in candidates}]
+        due, pending = self._waiting(free)
+        shares = share(free, [job.priority for job in candidates], sorted([*due, *waiting], reverse=True), pending)
+        for job in candidates[: shares.handed_off]:
+            self._hand_off(job)
+        self._begin_runs(shares)
+        self._reserve = shares.due
+        self._slots = free
+
+    def _fill_from_run(self, free: int, run_id: str) -> None:
+        changes = self._changes
+        changes.lock({run_id})
+        if changes.has_run(run_id) and changes.run(run_id).status is RunStatus.PENDING:
+            run = changes.run(run_id)
+            if run.start_at is None or run.start_at <= changes.now:
+                begin_run(self._settling, run, self._taker.worker_id)
+        for job in changes.new_jobs[:free]:
+            self._hand_off(job)
+        self._reserve = self._slots = free
+
+    def _waiting(self, free: int) -> tuple[list[int], list[int]]:
+        self._work.jobs.promote_due()
+        self._work.runs.promote_delayed()
+        return (
+            self._work.jobs.due_priorities(self._taker.bodies, free),
+            self._work.runs.pending_priorities(self._taker.workflow_ids, free),
+        )
+
+    def _candidates(self) -> list[JobRecord]:
+        """What this transaction made ready and this worker could go on with, highest priority first."""
+        known = set(self._taker.bodies)
+        fit = [
+            job
+            for job in self._changes.new_jobs
+            if job.body in known and self._changes.run(job.run_id).hand_offs < MAX_IN_A_ROW
+        ]
+        return sorted(fit, key=lambda job: (-job.priority, job.created_at))
+
+    def _begin_runs(self, shares: Shares) -> None:
+        if not shares.pending:
+            return
+        had = {job.id for job in self._changes.new_jobs}
+        for run in self._work.runs.claim_pending(self._taker.workflow_ids, shares.pending):
+            begin_run(self._settling, run, self._taker.worker_id)
+        first = [job for job in self._changes.new_jobs if job.id not in had]
+        known = set(self._taker.bodies)
+        for job in [job for job in first if job.body in known][: shares.pending]:
+            self._hand_off(job)
+
+    def _hand_off(self, job: JobRecord) -> None:
+        stage, input_text = self._changes.new_stage(job.stage_ref)
+        leased = replace(
+            job,
+            status=JobStatus.RUNNING,
+            attempt=job.attempt + 1,
+            tries=job.tries + 1,
+            worker_id=self._taker.worker_id,
+            lease_token=self._token,
+            leased_until=self._until,
+            renewed_at=self._changes.now,
+        )
+        self._changes.enqueue(leased)
+        hand_offs = self._changes.run(job.run_id).hand_offs
+        self._changes.update_run(job.run_id, hand_offs=hand_offs + 1)
+        self._start(leased, stage, input_text)
+
+    def _start(self, job: JobRecord, stage: StageRecord, input_text: str | None) -> None:
+        started = replace(
+            stage,
+            status=StageStatus.RUNNING,
+            attempt=job.attempt,
+            tries=job.tries,
+            started_at=self._changes.now,
+            completed_at=None,
+            retry_at=None,
+            progress=None,
+            progress_message=None,
+            worker_id=self._taker.worker_id,
+        )
+        self._changes.update_stage(started)
+        self._changes.event(
+            job.run_id,
+            "stage:started",
+            causation(job),
+            stage_id=stage.stage_id,
+            stage_name=stage.name,
+            stage_number=stage.number,
+            attempt=job.attempt,
+        )
+        self._leased.append((job, started, input_text))
+
+    def claim_due(self, job_ids: tuple[str, ...] = ()) -> None:
+        """Lease what waits in the queue, as many as `fill` left slots for. Nothing else may be pending in `Changes`."""
+        free = len(job_ids) or self._slots - len(self._leased)
+        if free <= 0 or not (self._reserve or job_ids):
+            return
+        taker = self._taker
+        jobs = self._work.jobs.claim(taker.bodies, taker.worker_id, self._token, self._until, free, job_ids)
+        if not jobs:
+            return
+        self._changes.lock({job.run_id for job in jobs})
+        stages = self._work.stages.get([job.stage_ref for job in jobs])
+        inputs = self._work.stages.inputs([job.stage_ref for job in jobs])
+        for job in jobs:
+            if self._changes.run(job.run_id).status is RunStatus.RUNNING and job.stage_ref in stages:
+                self._changes.update_run(job.run_id, hand_offs=0)
+                self._start(job, stages[job.stage_ref], inputs[job.stage_ref])
+
+    def claimed(self) -> list[Claimed]:
+        """What was leased, with all its bodies need; read after the writes."""
+        if not self._leased:
+            return []
+        run_ids = sorted({job.run_id for job, _, _ in self._leased})
+        outputs: dict[str, dict[str, str]] = {run_id: {} for run_id in run_ids}
+        groups: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
+        for run_id, stage_id, group, text in self._work.stages.outputs(run_ids):
+            outputs[run_id][stage_id] = text
+            groups[run_id][stage_id] = group
+        first = [job.run_id for job, stage, _ in self._leased if stage.group_no == 1]
+        run_inputs = self._work.runs.inputs(first) if first else {}
+        return [
+            Claimed(
+                job=job,
+                stage=stage,
+                definition=self._changes.run(job.run_id).definition,
+                input=run_inputs[job.run_id] if stage.group_no == 1 else input_text,
+                outputs=outputs[job.run_id],
+                groups=groups[job.run_id],
+            )
+            for job, stage, input_text in self._leased
+        ]

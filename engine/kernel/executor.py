@@ -1,0 +1,205 @@
+"""Phase two: the body runs, with no transaction open, and tells how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from engine.commands import problems_of
+from engine.definition.context import StageContext
+from engine.definition.stage import Stage
+from engine.definition.suspension import StageResult, Suspend
+from engine.definition.workflow import Workflow
+from engine.errors import DefinitionError, InvalidConfig, InvalidInput, InvalidOutput, NonRetryable
+from engine.kernel.ending import Completed, Ending, Failed, Suspended
+from engine.kernel.outputs import LoadedOutputs, group_input, keep_output, load_texts, put_blob
+from engine.kernel.reporter import LiveReporter
+from engine.kernel.stage_storage import BlobStorage
+from engine.kernel.threads import BodyThreads
+from engine.model.json import Json, NotJson, clean_text, dumps, loads
+from engine.model.records import ArtifactRecord, Claimed, StageRecord
+from engine.ports.blobs import BlobStore
+from engine.ports.clock import Clock
+
+AnyStage = Stage[Any, Any, Any]
+AnyContext = StageContext[Any, Any]
+MAX_ERROR = 16 * 1024
+
+_FATAL = (NonRetryable, InvalidInput, InvalidConfig, InvalidOutput, DefinitionError)
+_CODES = {InvalidInput: "INVALID_INPUT", InvalidConfig: "INVALID_CONFIG", InvalidOutput: "INVALID_OUTPUT"}
+
+
+class BodyTimeout(Exception):
+    """The body took longer than its stage allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Runs stage bodies and completion checks: async ones on the loop at hand, plain ones on `threads`."""
+
+    blobs: BlobStore
+    clock: Clock
+    threads: BodyThreads
+
+    async def execute(self, workflow: Workflow, claimed: Claimed, reporter: LiveReporter) -> Ending:
+        """How the body ended; only a cancellation of the caller is raised."""
+        stage = workflow.stage(claimed.job.stage_id)
+        try:
+            context = await self.context(stage, claimed, reporter)
+            result = await self._call(stage, context)
+            return await self._ending(stage, claimed, result)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return failure(error)
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt too: a body may end its stage, never its worker.
+            return failure(error)
+
+    async def context(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter) -> AnyContext:
+        """The context of a delivery. Raises `InvalidInput` or `InvalidConfig` for what the stage's schemas refuse."""
+        texts = await load_texts(self.blobs, claimed.outputs)
+        typed_input = validate(stage, "input", group_input(claimed, texts))
+        return self.bare_context(
+            stage, claimed.job.workflow_id, claimed.stage, typed_input, LoadedOutputs(texts), reporter
+        )
+
+    def bare_context(
+        self,
+        stage: AnyStage,
+        workflow_id: str,
+        record: StageRecord,
+        typed_input: Any,
+        outputs: LoadedOutputs,
+        reporter: LiveReporter,
+    ) -> AnyContext:
+        state = record.suspended_state
+        return StageContext(
+            run_id=record.run_id,
+            workflow_id=workflow_id,
+            stage_id=stage.id,
+            stage_name=record.name,
+            stage_number=record.number,
+            attempt=record.attempt,
+            input=typed_input,
+            config=validate(stage, "config", loads(record.config or "{}")),
+            resume_state=None if state is None else loads(state),
+            idempotency_key=f"{record.run_id}:{stage.id}:{record.generation}",
+            reporter=reporter,
+            outputs=outputs,
+            storage=BlobStorage(self.blobs, record.run_id, stage.id),
+            loop=asyncio.get_running_loop(),
+        )
+
+    async def _call(self, stage: AnyStage, context: AnyContext) -> object:
+        if stage.is_async:
+            return await _within(stage.timeout, stage.body(context))
+        return await _within(stage.timeout, self.threads.run(lambda: stage.body(context)))
+
+    async def _ending(self, stage: AnyStage, claimed: Claimed, result: object) -> Ending:
+        if isinstance(result, Suspend):
+            return _suspended(stage, result)
+        wrapped = result if isinstance(result, StageResult) else StageResult(output=result)
+        prefix = f"runs/{claimed.job.run_id}/{stage.id}/{claimed.job.lease_token}"
+        output = await keep_output(self.blobs, prefix, checked_output(stage, wrapped.output))
+        artifacts = [
+            await self._keep_artifact(claimed, prefix, name, content) for name, content in wrapped.artifacts.items()
+        ]
+        metrics = _plain(stage, dict(wrapped.metrics)) if wrapped.metrics else None
+        return Completed(output, artifacts, metrics)
+
+    async def _keep_artifact(self, claimed: Claimed, prefix: str, name: str, content: Json | bytes) -> ArtifactRecord:
+        if isinstance(content, bytes):
+            guessed, _ = mimetypes.guess_type(name)
+            body, media_type = content, guessed or "application/octet-stream"
+        else:
+            body, media_type = dumps(content).encode(), "application/json"
+        segment = quote(name, safe="").replace("%", "_") or "_"
+        blob = await put_blob(self.blobs, f"{prefix}/artifacts/{segment}", body)
+        job = claimed.job
+        return ArtifactRecord(
+            job.run_id,
+            job.stage_id,
+            job.attempt,
+            clean_text(name),
+            media_type,
+            blob.size,
+            blob.digest,
+            blob.key,
+            self.clock.now(),
+        )
+
+
+async def _within(limit: timedelta | None, awaitable: Any) -> object:
+    if limit is None:
+        return await awaitable
+    try:
+        async with asyncio.timeout(limit.total_seconds()) as timer:
+            return await awaitable
+    except TimeoutError:
+        if timer.expired():
+            raise BodyTimeout(f"the body took longer than {limit.total_seconds():g} s") from None
+        raise
+
+
+def validate(stage: AnyStage, side: str, value: Json) -> Any:
+    """The typed input or config of a stage."""
+    schema, error_type = (stage.input, InvalidInput) if side == "input" else (stage.config, InvalidConfig)
+    try:
+        return schema.validate(value)
+    except ValidationError as error:
+        raise error_type(problems_of(error)) from error
+
+
+def checked_output(stage: AnyStage, value: object) -> Json:
+    """The output as JSON data. Raises `InvalidOutput` for what the stage's schema refuses, with field paths."""
+    try:
+        return stage.output.parse(value)
+    except ValidationError as error:
+        raise InvalidOutput(problems_of(error)) from error
+    except NotJson as error:
+        raise InvalidOutput(error.problems) from error
+
+
+def _plain(stage: AnyStage, metrics: Mapping[str, Json]) -> str:
+    try:
+        return dumps(metrics)
+    except NotJson as error:
+        raise InvalidOutput(error.problems) from error
+
+
+def _suspended(stage: AnyStage, result: Suspend) -> Ending:
+    if stage.mode != "async-batch":
+        return Failed(
+            f"NOT_A_BATCH_STAGE: stage {stage.id!r} suspended, but is no async_batch_stage",
+            "NOT_A_BATCH_STAGE",
+            False,
+        )
+    try:
+        state = dumps(result.state)
+    except NotJson as error:
+        return failure(InvalidOutput(error.problems))
+    return Suspended(state, result.poll_every, result.max_wait, result.first_poll_at)
+
+
+def failure(error: BaseException) -> Failed:
+    """An exception as the end of a delivery. The engine's own begin with their code, others with their class name."""
+    if isinstance(error, BodyTimeout):
+        return Failed(f"TIMEOUT: {error}", "TIMEOUT", retryable=True)
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
+    text = clean_text(str(error)) or type(error).__name__
+    if len(text) > MAX_ERROR:
+        text = f"{text[:MAX_ERROR]}… ({len(text)} characters)"
+    if code is not None:
+        text = f"{code}: {text}"
+    elif type(error) not in (Exception, NonRetryable):
+        text = f"{type(error).__name__}: {text}"
+    return Failed(text, code, retryable=not isinstance(error, _FATAL))

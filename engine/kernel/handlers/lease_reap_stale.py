@@ -1,0 +1,26 @@
+"""`lease.reapStale`: give back what dead workers hold."""
+
+from __future__ import annotations
+
+from engine.commands import ReapStaleLeases, ReapStaleLeasesResult
+from engine.kernel.scene import Scene
+from engine.model.status import RunStatus
+
+BATCH = 200
+
+
+def handle(command: ReapStaleLeases, scene: Scene) -> ReapStaleLeasesResult:
+    work = scene.work
+    expired = work.jobs.expired(work.now - command.stale_threshold, BATCH)
+    scene.changes.lock({job.run_id for job in expired})
+    stages = work.stages.get([job.stage_ref for job in expired])
+    released = failed = 0
+    for job in expired:
+        run_ok = scene.changes.has_run(job.run_id) and scene.changes.run(job.run_id).status is RunStatus.RUNNING
+        if not run_ok or job.stage_ref not in stages:
+            continue
+        if scene.settling.reap(job, stages[job.stage_ref]):
+            failed += 1
+        else:
+            released += 1
+    return ReapStaleLeasesResult(released=released, failed=failed)

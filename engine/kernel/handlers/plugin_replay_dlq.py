@@ -1,0 +1,18 @@
+"""`plugin.replayDLQ`: dead letters are due again, with a fresh budget, oldest first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.commands import ReplayDeadLetters, ReplayDeadLettersResult
+from engine.kernel.scene import Scene
+
+
+def handle(command: ReplayDeadLetters, scene: Scene) -> ReplayDeadLettersResult:
+    outbox = scene.work.outbox
+    dead = outbox.dead(command.max_events, command.event_ids, command.run_id)
+    outbox.save([replace(event, dead_at=None, retry_count=0, next_attempt_at=None) for event in dead])
+    outbox.wake(sorted({event.run_id for event in dead}))
+    if dead:
+        scene.work.announce()
+    return ReplayDeadLettersResult(replayed=len(dead))

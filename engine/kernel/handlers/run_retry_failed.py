@@ -1,0 +1,56 @@
+"""`run.retryFailed`: queue the stages that failed again; what completed beside them is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.commands import RetryFailed, RetryFailedResult
+from engine.errors import IllegalTransition
+from engine.kernel.reviving import revive
+from engine.kernel.rules.rerun import to_retry
+from engine.kernel.scene import Scene
+from engine.kernel.settling import job_for
+from engine.kernel.winding_up import cancel_jobs
+from engine.model.status import RunStatus, StageStatus
+
+
+def handle(command: RetryFailed, scene: Scene) -> RetryFailedResult:
+    run = scene.locked_run(command.run_id)
+    if run.status is not RunStatus.FAILED:
+        raise IllegalTransition(run.id, run.status, "retry its failed stages")
+    failed = to_retry(scene.work.stages.of_run(run.id), run.group_no)
+    if not failed:
+        raise IllegalTransition(run.id, run.status, "retry it: none of its stages failed")
+    changes = scene.changes
+    cancel_jobs(changes, run.id)
+    revive(scene, run, open_stages=len(failed))
+    revived = changes.run(run.id)
+    changes.event(run.id, "workflow:started", scene.causation)
+    for stage in failed:
+        changes.archive(stage)
+        again = replace(
+            stage,
+            status=StageStatus.PENDING,
+            generation=revived.generation,
+            queued_at=changes.now,
+            tries=0,
+            started_at=None,
+            completed_at=None,
+            progress=None,
+            progress_message=None,
+            suspended_state=None,
+            worker_id=None,
+        )
+        changes.update_stage(again)
+        changes.enqueue(job_for(revived, again))
+        changes.event(
+            run.id,
+            "stage:retrying",
+            scene.causation,
+            stage_id=stage.stage_id,
+            attempt=stage.attempt,
+            error=stage.error or "",
+            due_at=changes.now,
+        )
+    scene.work.announce()
+    return RetryFailedResult(run_id=run.id, retried_stages=[stage.stage_id for stage in failed])

@@ -1,0 +1,171 @@
+"""The kernel: `dispatch` carries out commands; hosts take turns."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar, cast, overload
+
+from engine.commands import Command, ExecuteJob, FlushOutbox, PollSuspendedStages, parse_command
+from engine.definition.registry import WorkflowRegistry
+from engine.errors import IdempotencyConflict, IdempotencyInProgress, InvalidInput, Problem
+from engine.kernel.claiming import Taker
+from engine.kernel.deliveries import Deliveries, Turn
+from engine.kernel.ending import Delivery
+from engine.kernel.executor import Executor
+from engine.kernel.handlers import (
+    dlq_discard,
+    lease_reap_stale,
+    plugin_replay_dlq,
+    run_cancel,
+    run_claim_pending,
+    run_create,
+    run_reap_stuck,
+    run_rerun_from,
+    run_retry_failed,
+    run_transition,
+)
+from engine.kernel.keeper import Keeper
+from engine.kernel.plans import Plans
+from engine.kernel.procedures import job_execute, outbox_flush, stage_poll_suspended
+from engine.kernel.scene import Scene
+from engine.kernel.threads import BodyThreads
+from engine.model.ids import new_id
+from engine.model.json import Json, digest, dumps, loads
+from engine.model.records import Claimed, KeyRecord, body_key
+from engine.ports.blobs import BlobStore
+from engine.ports.clock import Clock
+from engine.ports.persistence import Persistence
+from engine.ports.sink import EventSink
+from engine.ports.work import UnitOfWork
+
+R = TypeVar("R")
+
+HANDLERS: dict[str, Callable[[Any, Scene], Any]] = {
+    "run.create": run_create.handle,
+    "run.claimPending": run_claim_pending.handle,
+    "run.transition": run_transition.handle,
+    "run.cancel": run_cancel.handle,
+    "run.rerunFrom": run_rerun_from.handle,
+    "run.retryFailed": run_retry_failed.handle,
+    "run.reapStuck": run_reap_stuck.handle,
+    "lease.reapStale": lease_reap_stale.handle,
+    "plugin.replayDLQ": plugin_replay_dlq.handle,
+    "dlq.discard": dlq_discard.handle,
+}
+
+DISPATCH_LEASE = timedelta(seconds=60)
+
+
+class Kernel:
+    """Turns commands into transactions. No timers, no signals: hosts give it time.
+
+    Usable from any thread and any event loop. `close()` when done.
+    """
+
+    def __init__(
+        self,
+        *,
+        persistence: Persistence,
+        blobs: BlobStore,
+        registry: WorkflowRegistry,
+        clock: Clock,
+        sink: EventSink | None = None,
+    ) -> None:
+        self.persistence = persistence
+        self.registry = registry
+        self.clock = clock
+        self.sink = sink
+        self.keeper = Keeper(persistence)
+        self._plans = Plans()
+        executor = Executor(blobs, clock, BodyThreads("wfconsole-body"))
+        self._deliveries = Deliveries(persistence, registry, self._plans, executor, self.keeper, clock)
+
+    @overload
+    async def dispatch(self, command: Command[R]) -> R: ...
+    @overload
+    async def dispatch(self, command: Mapping[str, Json]) -> Any: ...
+    async def dispatch(self, command: Command[R] | Mapping[str, Json]) -> Any:
+        """Carry out a command, or its wire form; gives the command's own result.
+
+        Raises the errors of `engine.errors`; after one of them nothing was written.
+        """
+        known = command if isinstance(command, Command) else parse_command(command)
+        if isinstance(known, ExecuteJob):
+            return await job_execute.execute(known, self._deliveries, self.taker(_dispatcher(), DISPATCH_LEASE))
+        if isinstance(known, PollSuspendedStages):
+            return await stage_poll_suspended.poll(known, self._deliveries)
+        if isinstance(known, FlushOutbox):
+            return await outbox_flush.flush(known, self.persistence, self.sink)
+        key: str | None = getattr(known, "idempotency_key", None)
+        payload = _payload_hash(known) if key else ""
+        return await self.persistence.transact(lambda work: self._carry_out(work, known, key, payload))
+
+    def _carry_out(self, work: UnitOfWork, command: Command[Any], key: str | None, payload: str) -> Any:
+        """Key, effect and result in one transaction."""
+        if key is not None:
+            there = work.keys.begin(KeyRecord(key, command.type, payload, None, None, work.now))
+            if there is not None:
+                return _replay(command, there, payload)
+        scene = Scene(work, self.registry, self._plans, causation=key or new_id())
+        result = HANDLERS[command.type](command, scene)
+        scene.changes.write()
+        if key is not None:
+            run_id = getattr(result, "run_id", None) or getattr(command, "run_id", None)
+            owner = run_id if run_id and scene.changes.has_run(run_id) else None
+            work.keys.complete(key, command.type, dumps(result.model_dump(mode="json")), owner)
+        return result
+
+    # --- for hosts ------------------------------------------------------------------------------------------------
+
+    def taker(self, worker_id: str, lease: timedelta, only_run: str | None = None) -> Taker:
+        """Who claims, with everything registered here."""
+        bodies = tuple(body_key(workflow.id, stage.id) for workflow in self.registry for stage in workflow.stages)
+        return Taker(worker_id, bodies, tuple(self.registry.ids()), lease, only_run)
+
+    async def turn(self, ended: Sequence[Delivery], taker: Taker, free: int) -> Turn:
+        """Settle what ended and lease up to `free` jobs, in one transaction."""
+        return await self._deliveries.turn(ended, taker, free)
+
+    async def carry_out(self, claimed: Claimed, lease: timedelta) -> Delivery | None:
+        """Run a claimed job's body; None when its lease was lost meanwhile."""
+        return await self._deliveries.carry_out(claimed, lease)
+
+    def keep_definitions(self, work: UnitOfWork) -> None:
+        """Store the plans of all registered workflows."""
+        for workflow in self.registry:
+            self._plans.keep(work, workflow)
+
+    async def close(self) -> None:
+        """End the kernel's threads; the store is its opener's to close."""
+        self.keeper.close()
+
+
+def _dispatcher() -> str:
+    return f"dispatch:{socket.gethostname()}:{os.getpid()}"
+
+
+def _payload_hash(command: Command[Any]) -> str:
+    try:
+        return digest({"type": command.type, **command.model_dump(mode="json", exclude={"idempotency_key"})})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput([Problem("", f"no JSON: {error}")]) from error
+
+
+def _replay(command: Command[R], there: KeyRecord, payload: str) -> R:
+    if there.payload_hash != payload:
+        raise IdempotencyConflict(there.key, command.type)
+    if there.result is None:
+        raise IdempotencyInProgress(there.key, command.type)
+    return cast("R", _result_type(command).model_validate(loads(there.result)))
+
+
+def _result_type(command: Command[Any]) -> Any:
+    """`R` of `Command[R]`."""
+    for base in type(command).__mro__:
+        arguments = getattr(base, "__pydantic_generic_metadata__", {}).get("args")
+        if arguments:
+            return arguments[0]
+    raise TypeError(f"{type(command).__name__} declares no result")

@@ -1,0 +1,1 @@
+"""Pure rules: no ports, nothing that waits, no clock."""

@@ -1,0 +1,38 @@
+"""Whether a failed attempt is tried again, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from engine.definition.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try once more after `delay`."""
+
+    delay: timedelta
+
+
+GIVE_UP = None
+_EXPONENT_CAP = 64
+"""Beyond it every multiplier above 1 has long passed any cap, and a float would overflow."""
+
+T = TypeVar("T")
+
+
+def backoff(policy: RetryPolicy, tries: int, jitter: float) -> timedelta:
+    """The pause after `tries` failed tries (from 1); `jitter` is a number from 0 to 1, drawn by the caller."""
+    raw = policy.initial_delay.total_seconds() * policy.multiplier ** min(tries - 1, _EXPONENT_CAP)
+    capped = min(raw, policy.max_delay.total_seconds())
+    return timedelta(seconds=capped * jitter if policy.jitter else capped)
+
+
+def after_failure(policy: RetryPolicy, *, tries: int, retryable: bool, draw: Callable[[], float]) -> Again | None:
+    """`Again`, or `GIVE_UP`: not retryable, or the tries since the last queueing are used up."""
+    if not retryable or tries >= policy.max_attempts:
+        return GIVE_UP
+    return Again(backoff(policy, tries, draw()))

@@ -1,0 +1,273 @@
+"""Records: what the stores return and take. Frozen; times are aware UTC, payloads are JSON texts, parsed where needed.
+
+A payload text that begins with `@` is a pointer to a blob instead (see `engine.model.payload`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from engine.model.status import JobStatus, LogLevel, RunStatus, StageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The moving part of a run: all but its input."""
+
+    id: str
+    workflow_id: str
+    workflow_name: str
+    definition: str
+    status: RunStatus
+    priority: int
+    created_at: datetime
+    updated_at: datetime
+    config: str
+    metadata: str
+    idempotency_key: str | None = None
+    start_at: datetime | None = None
+    delayed: bool = False
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    output: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+    error_fingerprint: str | None = None
+    failed_stage: str | None = None
+    """The first stage that failed for good; the run fails with its error once the group's last stage ended."""
+    generation: int = 0
+    group_no: int = 0
+    open_stages: int = 0
+    """Stages of the current group that are not terminal: the join of the group."""
+    last_sequence: int = 0
+    hand_offs: int = 0
+    """Stages in a row that stayed on one worker without going through the queue."""
+    worker_id: str | None = None
+    total_cost: Decimal | None = None
+    total_tokens: int = 0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """The moving part of a stage's current attempt: all but its input."""
+
+    id: str
+    run_id: str
+    stage_id: str
+    name: str
+    group_no: int
+    number: int
+    status: StageStatus
+    generation: int
+    queued_at: datetime
+    attempt: int = 0
+    """Deliveries over the whole life of the run and stage."""
+    tries: int = 0
+    """Deliveries since the last (re)queue."""
+    max_attempts: int = 3
+    config: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    retry_at: datetime | None = None
+    output: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+    error_fingerprint: str | None = None
+    progress: float | None = None
+    progress_message: str | None = None
+    suspended_state: str | None = None
+    poll_every: timedelta | None = None
+    next_poll_at: datetime | None = None
+    max_wait_until: datetime | None = None
+    last_poll_at: datetime | None = None
+    polls: int = 0
+    poll_errors: int = 0
+    """In a row."""
+    poll_token: str | None = None
+    """Of the poller at work; `next_poll_at` is then the end of its lease."""
+    metrics: str | None = None
+    worker_id: str | None = None
+    cost: Decimal | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One queueing of a stage. `body` names what must be at hand to carry it out: `workflow_id/stage_id`."""
+
+    id: str
+    stage_ref: str
+    run_id: str
+    workflow_id: str
+    stage_id: str
+    status: JobStatus
+    priority: int
+    created_at: datetime
+    """Of the run: older runs come first."""
+    max_attempts: int
+    attempt: int = 0
+    tries: int = 0
+    due_at: datetime | None = None
+    worker_id: str | None = None
+    lease_token: str | None = None
+    leased_until: datetime | None = None
+    renewed_at: datetime | None = None
+    reaped: int = 0
+    """Leases lost in a row: after the first, the job runs alone in a process of its own."""
+    last_error: str | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def body(self) -> str:
+        return body_key(self.workflow_id, self.stage_id)
+
+
+def body_key(workflow_id: str, stage_id: str) -> str:
+    return f"{workflow_id}/{stage_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a delivery must show with every write."""
+
+    job_id: str
+    token: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job just claimed, with all its body needs."""
+
+    job: JobRecord
+    stage: StageRecord
+    definition: str
+    input: str | None
+    """None: derived from the outputs of the group before (long, or some of them lie in the blob store)."""
+    outputs: dict[str, str]
+    """Outputs of the completed stages of the run, by stage id."""
+    groups: dict[str, int]
+    """Their groups."""
+
+    @property
+    def lease(self) -> Lease:
+        assert self.job.lease_token is not None
+        return Lease(self.job.id, self.job.lease_token, self.job.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    id: str
+    run_id: str
+    sequence: int
+    type: str
+    payload: str
+    causation_id: str
+    occurred_at: datetime
+    published_at: datetime | None = None
+    retry_count: int = 0
+    next_attempt_at: datetime | None = None
+    dead_at: datetime | None = None
+    discarded_at: datetime | None = None
+    last_error: str | None = None
+    sink: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    run_id: str
+    stage_id: str | None
+    attempt: int | None
+    level: LogLevel
+    message: str
+    fields: str
+    created_at: datetime
+    seq: int = 0
+    """Given by the store, rising in commit order."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRecord:
+    run_id: str
+    key: str
+    value: str
+    created_at: datetime
+    scope: str = "run"
+    scope_id: str | None = None
+    attempt: int | None = None
+    actor: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
+    run_id: str
+    stage_id: str
+    attempt: int
+    name: str
+    media_type: str
+    size: int
+    digest: str
+    blob_key: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """An attempt that is over and whose stage row went on to the next."""
+
+    run_id: str
+    stage_id: str
+    attempt: int
+    generation: int
+    status: StageStatus
+    queued_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    input: str | None
+    output: str | None
+    config: str | None
+    error: str | None
+    error_code: str | None
+    worker_id: str | None
+    cost: Decimal | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionRecord:
+    workflow_id: str
+    fingerprint: str
+    plan: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    id: str
+    host: str
+    pid: int
+    started_at: datetime
+    last_seen_at: datetime
+    alive_until: datetime
+    concurrency: int
+    running: int
+    workflows: str
+    """JSON: workflow id to fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An idempotency key: `result` is null while its command is under way."""
+
+    key: str
+    command_type: str
+    payload_hash: str
+    result: str | None
+    run_id: str | None
+    created_at: datetime
+    leased_until: datetime | None = None

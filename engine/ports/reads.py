@@ -1,0 +1,139 @@
+"""The read side: what may be asked of a store. Records come back, never rows and never views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from engine.model.criteria import PageRequest, RunFilter
+from engine.model.read_records import (
+    Activity,
+    AnnotationRow,
+    AttemptRow,
+    CostSum,
+    DefinitionRef,
+    QueueCount,
+    RunCount,
+    RunRow,
+    RunWhole,
+    Situation,
+    Slice,
+    StageRow,
+)
+from engine.model.records import (
+    ArtifactRecord,
+    EventRecord,
+    LogRecord,
+    StageRecord,
+    WorkerRecord,
+)
+from engine.model.status import LogLevel
+
+
+class ReadStore(Protocol):
+    """Every method reads the same snapshot. `now` is sampled once, when the read begins.
+
+    Pages are keyset pages: complete and without repeats while rows are added. Where the page names no sort,
+    each listing has its own order. A wrong sort field or cursor raises `InvalidInput`.
+    """
+
+    now: datetime
+
+    def runs(self, criteria: RunFilter, page: PageRequest) -> Slice[RunRow]:
+        """The runs that match; the id decides between equals, runs without the sort value come last.
+
+        Raises `InvalidInput` for an unknown status word or a text too long to search for.
+        """
+
+    def run(self, run_id: str) -> RunWhole | None: ...
+
+    def exists(self, run_id: str) -> bool: ...
+
+    def resolve(self, prefix: str, limit: int) -> list[str]:
+        """Ids of runs that begin with `prefix` (in any case), in order."""
+
+    def reached(self, run_ids: Sequence[str]) -> list[StageRow]:
+        """The stages of the group each of the runs has reached, by run and number."""
+
+    def unpriced_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of the runs that have an AI call without a known price."""
+
+    def plans(self, definitions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Plan texts by (workflow id, fingerprint); unknown ones are left out."""
+
+    def stages(self, run_id: str) -> list[tuple[StageRecord, str | None]]:
+        """The stages of a run with their input texts, by group and number."""
+
+    def attempts(self, run_id: str) -> list[AttemptRow]:
+        """The attempts that are over and archived, by stage and attempt."""
+
+    def artifacts(self, run_id: str) -> list[ArtifactRecord]:
+        """By stage, attempt and name."""
+
+    def unpriced_attempts(self, run_id: str) -> set[tuple[str, int]]:
+        """(stage id, attempt) of the run's AI calls without a known price."""
+
+    def situation(self, run_id: str) -> Situation | None: ...
+
+    def logs(
+        self,
+        page: PageRequest,
+        *,
+        run_id: str | None = None,
+        stage_id: str | None = None,
+        level: LogLevel | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str | None = None,
+    ) -> Slice[LogRecord]:
+        """Log lines, the newest first; of `level` or graver, from `since` on, before `until`."""
+
+    def tail(self, run_id: str | None, after: int | None, limit: int) -> list[LogRecord]:
+        """The next lines after that `seq` in commit order; without it the last lines, in commit order too."""
+
+    def events(self, run_id: str, page: PageRequest) -> Slice[EventRecord]:
+        """By sequence."""
+
+    def dead_letters(self, run_id: str | None, page: PageRequest) -> Slice[EventRecord]:
+        """Events given up and not discarded, the latest first."""
+
+    def annotations(
+        self,
+        run_id: str,
+        page: PageRequest,
+        *,
+        key: str | None = None,
+        scope: str | None = None,
+        scope_id: str | None = None,
+    ) -> Slice[AnnotationRow]:
+        """In the order they were written."""
+
+    def counts(self) -> list[RunCount]:
+        """From the rollup: nobody counts runs."""
+
+    def activity(self, *, long_window: datetime, short_window: datetime, day: datetime) -> Activity:
+        """`ended` counts from `long_window` on, `ended_lately` from `short_window`, costs from `day`."""
+
+    def workers(self) -> list[WorkerRecord]:
+        """Those that registered and neither left nor were forgotten, by id."""
+
+    def queue(self) -> list[QueueCount]:
+        """One for each workflow with jobs that aren't done or runs that are PENDING, by id."""
+
+    def definitions(self) -> list[DefinitionRef]:
+        """The newest stored definition of each workflow, by id."""
+
+    def costs(
+        self,
+        by: Sequence[str],
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        criteria: RunFilter | None,
+        limit: int,
+    ) -> list[CostSum]:
+        """AI calls summed by these keys, the dearest first; with `criteria` only those of runs that match.
+
+        Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
+        """

@@ -1,0 +1,1 @@
+"""Stores: where everything is kept. SQLite and Postgres share `sql` and nothing else."""

@@ -1,0 +1,1 @@
+"""The tables and statements both databases share."""

@@ -1,0 +1,11 @@
+"""The read side on SQL."""
+
+from __future__ import annotations
+
+from engine.stores.sql.reads_history import HistoryReads
+from engine.stores.sql.reads_runs import RunReads
+from engine.stores.sql.reads_totals import TotalReads
+
+
+class SqlReads(RunReads, HistoryReads, TotalReads):
+    """`engine.ports.reads.ReadStore`, on a connection inside a transaction that is a snapshot."""

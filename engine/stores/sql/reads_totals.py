@@ -1,0 +1,240 @@
+"""Reading the whole: counts, the queue, definitions, costs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    distinct,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
+
+from engine.errors import InvalidInput, Problem
+from engine.model.criteria import RunFilter
+from engine.model.read_records import Activity, CostSum, DefinitionRef, QueueCount, RunCount
+from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.instants import UtcDay
+from engine.stores.sql.reading import AnyRow, Reading
+from engine.stores.sql.rows import constant, where
+from engine.stores.sql.run_conditions import aware, conditions_of
+from engine.stores.sql.tables import ai_calls, definitions, events, jobs, run_stats, runs, stages, workers
+from engine.stores.sql.types import Money
+
+_EPOCH = date(1970, 1, 1)
+_DAY = "day"
+
+
+def _count(*conditions: ColumnElement[bool]) -> Any:
+    return select(func.count()).where(*conditions).scalar_subquery()
+
+
+_counts = select(run_stats.c.workflow_id, run_stats.c.status, run_stats.c.count).order_by(
+    run_stats.c.workflow_id, run_stats.c.status
+)
+# Without GROUP BY: it would tempt the planner to walk the index on status, all runs of it.
+_ended = select(
+    func.count(),
+    func.sum(case((runs.c.status == constant(RunStatus.FAILED), 1), else_=0)),
+    func.sum(case((runs.c.completed_at >= where("short"), 1), else_=0)),
+).where(runs.c.completed_at >= where("long"))
+_OPEN_JOBS = (JobStatus.PENDING, JobStatus.SCHEDULED, JobStatus.RUNNING)
+_job_is_due = jobs.c.status == constant(JobStatus.PENDING)
+_job_comes_due = and_(jobs.c.status == constant(JobStatus.SCHEDULED), jobs.c.due_at <= where("now"))
+_open = (events.c.published_at.is_(None), events.c.dead_at.is_(None), events.c.discarded_at.is_(None))
+_dead = (events.c.dead_at.is_not(None), events.c.discarded_at.is_(None))
+_totals = select(
+    _count(_job_is_due),
+    _count(_job_comes_due),
+    _count(*_open),
+    _count(*_dead),
+    _count(workers.c.alive_until >= where("now")),
+    _count(workers.c.id.is_not(None)),
+)
+_spent = select(func.sum(ai_calls.c.cost), func.sum(case((ai_calls.c.cost.is_(None), 1), else_=0))).where(
+    ai_calls.c.created_at >= where("day")
+)
+_job_states = (
+    select(
+        jobs.c.workflow_id,
+        _job_comes_due.label("came_due"),
+        jobs.c.status,
+        func.count(),
+        func.min(jobs.c.created_at),
+    )
+    .where(or_(*(jobs.c.status == constant(one) for one in _OPEN_JOBS)))
+    .group_by(jobs.c.workflow_id, _job_comes_due, jobs.c.status)
+)
+_oldest_runs = (
+    select(runs.c.workflow_id, func.min(runs.c.created_at))
+    .where(runs.c.status == constant(RunStatus.PENDING), not_(runs.c.delayed))
+    .group_by(runs.c.workflow_id)
+)
+_newest = select(definitions.c.workflow_id, definitions.c.fingerprint, definitions.c.created_at).order_by(
+    definitions.c.workflow_id, definitions.c.created_at, definitions.c.fingerprint
+)
+
+# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed.
+_same_attempt = and_(
+    stages.c.run_id == ai_calls.c.run_id,
+    stages.c.stage_id == ai_calls.c.stage_id,
+    stages.c.attempt == ai_calls.c.attempt,
+)
+_came_to_nothing = and_(
+    ai_calls.c.stage_id.is_not(None),
+    or_(
+        stages.c.id.is_(None),
+        stages.c.status == constant(StageStatus.FAILED),
+        stages.c.status == constant(StageStatus.CANCELLED),
+    ),
+)
+_COST_KEYS: dict[str, ColumnElement[Any]] = {
+    "model": ai_calls.c.model,
+    "provider": ai_calls.c.provider,
+    "workflow": ai_calls.c.workflow_id,
+    "stage": ai_calls.c.stage_id,
+    "topic": ai_calls.c.topic,
+    "run": ai_calls.c.run_id,
+    _DAY: UtcDay(ai_calls.c.created_at),
+}
+
+
+def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _dollars(amount: ColumnElement[Any]) -> ColumnElement[Decimal]:
+    return func.coalesce(func.sum(amount), literal(Decimal(0), Money))
+
+
+def _cost_sums(by: Sequence[str]) -> Select[Any]:
+    keys = [_COST_KEYS[name].label(f"key_{index}") for index, name in enumerate(by)]
+    cost = _dollars(ai_calls.c.cost).label("cost")
+    wasted = case((_came_to_nothing, ai_calls.c.cost), else_=literal(Decimal(0), Money))
+    return (
+        select(
+            *keys,
+            func.count(),
+            func.count(distinct(ai_calls.c.run_id)),
+            _how_many(ai_calls.c.error.is_not(None)),
+            func.sum(cast(ai_calls.c.reused, Integer)),
+            func.sum(ai_calls.c.input_tokens),
+            func.sum(ai_calls.c.output_tokens),
+            cost,
+            _dollars(wasted),
+            _how_many(ai_calls.c.cost.is_(None)),
+        )
+        .select_from(ai_calls.outerjoin(stages, _same_attempt))
+        .group_by(*keys)
+        .order_by(cost.desc(), *keys)
+    )
+
+
+def _key_text(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    return (_EPOCH + timedelta(days=int(value))).isoformat() if name == _DAY else str(value)
+
+
+def _cost_sum(by: Sequence[str], row: AnyRow) -> CostSum:
+    key = tuple(_key_text(name, value) for name, value in zip(by, row, strict=False))
+    calls, runs_, failed, reused, tokens_in, tokens_out, cost, wasted, unpriced = row[len(by) :]
+    return CostSum(
+        key,
+        calls,
+        runs_,
+        int(failed),
+        int(reused),
+        int(tokens_in),
+        int(tokens_out),
+        Decimal(cost),
+        Decimal(wasted),
+        int(unpriced),
+    )
+
+
+class TotalReads(Reading):
+    """The part of `engine.ports.reads.ReadStore` about sums."""
+
+    def counts(self) -> list[RunCount]:
+        return [RunCount(row[0], RunStatus(row[1]), row[2]) for row in self._ask(_counts)]
+
+    def activity(self, *, long_window: datetime, short_window: datetime, day: datetime) -> Activity:
+        ended, failed, lately = self._ask(_ended, {"b_long": long_window, "b_short": short_window}).one()
+        due, came_due, undelivered, dead, alive, known = self._ask(_totals, {"b_now": self.now}).one()
+        cost, unpriced = self._ask(_spent, {"b_day": day}).one()
+        return Activity(
+            ended=ended,
+            ended_failed=int(failed or 0),
+            ended_lately=int(lately or 0),
+            due_jobs=due + came_due,
+            undelivered=undelivered,
+            dead_letters=dead,
+            workers_alive=alive,
+            workers_known=known,
+            cost=cost or Decimal(0),
+            unpriced=int(unpriced or 0),
+        )
+
+    def queue(self) -> list[QueueCount]:
+        counts: dict[str, dict[JobStatus, int]] = defaultdict(lambda: defaultdict(int))
+        oldest: dict[str, list[datetime]] = defaultdict(list)
+        for workflow_id, came_due, status, count, since in self._ask(_job_states, {"b_now": self.now}):
+            state = JobStatus.PENDING if came_due else JobStatus(status)
+            counts[workflow_id][state] += count
+            if state == JobStatus.PENDING:
+                oldest[workflow_id].append(since)
+        for workflow_id, since in self._ask(_oldest_runs):
+            oldest[workflow_id].append(since)
+        return [
+            QueueCount(
+                workflow_id,
+                counts[workflow_id][JobStatus.PENDING],
+                counts[workflow_id][JobStatus.SCHEDULED],
+                counts[workflow_id][JobStatus.RUNNING],
+                min(oldest[workflow_id], default=None),
+            )
+            for workflow_id in sorted({*counts, *oldest})
+        ]
+
+    def definitions(self) -> list[DefinitionRef]:
+        newest = {row[0]: DefinitionRef(row[0], row[1], row[2]) for row in self._ask(_newest)}
+        return list(newest.values())
+
+    def costs(
+        self,
+        by: Sequence[str],
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        criteria: RunFilter | None,
+        limit: int,
+    ) -> list[CostSum]:
+        unknown = [name for name in by if name not in _COST_KEYS]
+        if unknown or not by:
+            wrong = ", ".join(unknown) or "nothing"
+            raise InvalidInput([Problem("by", f"can't sum by {wrong}; there are: {', '.join(_COST_KEYS)}")])
+        statement = _cost_sums(by).limit(limit)
+        if since is not None:
+            statement = statement.where(ai_calls.c.created_at >= aware(since, "since"))
+        if until is not None:
+            statement = statement.where(ai_calls.c.created_at < aware(until, "until"))
+        values: dict[str, Any] = {}
+        if criteria is not None and criteria != RunFilter():
+            found = conditions_of(criteria, self.now, self._dialect)
+            values = found.values
+            statement = statement.where(ai_calls.c.run_id.in_(select(runs.c.id).where(*found.clauses)))
+        return [_cost_sum(by, row) for row in self._ask(statement, values)]

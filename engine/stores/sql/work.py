@@ -1,0 +1,105 @@
+"""An open transaction, seen as the ports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.dialect import Dialect, Prepared
+from engine.stores.sql.jobs import SqlJobs
+from engine.stores.sql.outbox import SqlOutbox
+from engine.stores.sql.registers import SqlDefinitions, SqlKeys, SqlWorkers
+from engine.stores.sql.rows import constant
+from engine.stores.sql.runs import SqlRuns
+from engine.stores.sql.said import SqlLogs
+from engine.stores.sql.stages import SqlStages
+from engine.stores.sql.tables import jobs, runs, stages
+
+_due_jobs = select(func.min(jobs.c.due_at)).where(jobs.c.status == constant(JobStatus.SCHEDULED))
+_lease_ends = select(func.min(jobs.c.leased_until)).where(jobs.c.status == constant(JobStatus.RUNNING))
+_delayed_runs = select(func.min(runs.c.start_at)).where(runs.c.status == constant(RunStatus.PENDING), runs.c.delayed)
+_deliveries = select(func.min(runs.c.flush_due_at)).where(runs.c.flush_due_at.is_not(None))
+
+
+def _polls(dialect: Dialect) -> Any:
+    return (
+        select(stages.c.next_poll_at)
+        .join(runs, runs.c.id == stages.c.run_id)
+        .where(
+            stages.c.status == constant(StageStatus.SUSPENDED),
+            stages.c.next_poll_at.is_not(None),
+            dialect.member(runs.c.workflow_id, "workflows"),
+        )
+        .order_by(stages.c.next_poll_at)
+        .limit(1)
+    )
+
+
+_prepared = Prepared(polls=_polls)
+
+
+class SqlWork:
+    """`engine.ports.work.UnitOfWork` over one connection with a transaction open."""
+
+    def __init__(self, connection: Connection, dialect: Dialect, now: datetime) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self.now = now
+        self.announced = False
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        return SqlRuns(self._connection, self._dialect, self.now)
+
+    @cached_property
+    def stages(self) -> SqlStages:
+        return SqlStages(self._connection, self._dialect, self.now)
+
+    @cached_property
+    def jobs(self) -> SqlJobs:
+        return SqlJobs(self._connection, self._dialect, self.now)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        return SqlOutbox(self._connection, self._dialect, self.now)
+
+    @cached_property
+    def keys(self) -> SqlKeys:
+        return SqlKeys(self._connection, self._dialect)
+
+    @cached_property
+    def logs(self) -> SqlLogs:
+        return SqlLogs(self._connection, self._dialect)
+
+    @cached_property
+    def definitions(self) -> SqlDefinitions:
+        return SqlDefinitions(self._connection, self._dialect)
+
+    @cached_property
+    def workers(self) -> SqlWorkers:
+        return SqlWorkers(self._connection, self._dialect)
+
+    def announce(self) -> None:
+        self.announced = True
+
+    def next_claim_due(self) -> datetime | None:
+        return self._earliest(_due_jobs, _delayed_runs)
+
+    def next_upkeep_due(self, workflow_ids: list[str], *, events: bool) -> datetime | None:
+        polls = _prepared(self._dialect).polls
+        poll = self._connection.execute(polls, {"workflows": self._dialect.members(workflow_ids)}).scalar()
+        other = self._earliest(_lease_ends, *((_deliveries,) if events else ()))
+        return min((moment for moment in (poll, other) if moment is not None), default=None)
+
+    def _earliest(self, *statements: Select[Any]) -> datetime | None:
+        found = (self._connection.execute(statement).scalar() for statement in statements)
+        return min((moment for moment in found if moment is not None), default=None)
+
+    def finish(self) -> None:
+        """What is written once a transaction."""
+        if "runs" in self.__dict__:
+            self.runs.write_counts()

@@ -1,0 +1,7 @@
+"""Helpers for tests of your own workflows, and the store promises as test classes (`engine.testing.conformance`)."""
+
+from engine.blobs.memory import MemoryBlobStore
+from engine.testing.fakes import CollectingEventSink, FakeClock, NoopScheduler
+from engine.testing.make_kernel import make_kernel
+
+__all__ = ["CollectingEventSink", "FakeClock", "MemoryBlobStore", "NoopScheduler", "make_kernel"]

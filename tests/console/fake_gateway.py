@@ -1,0 +1,243 @@
+"""A gateway whose state a test forces: frozen views in, commands recorded, changes and failures on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from console_samples import NOON, detail, mixed_runs, plan, summary
+
+from engine.commands import (
+    CancelRun,
+    CancelRunResult,
+    Command,
+    CreateRun,
+    CreateRunResult,
+    ReplayDeadLettersResult,
+    RerunFrom,
+    RerunFromResult,
+    RetryFailed,
+    RetryFailedResult,
+)
+from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
+from engine.inspector.views import (
+    EventView,
+    Explanation,
+    LogLine,
+    Overview,
+    QueueRow,
+    RunDetail,
+    RunSummary,
+    WorkerView,
+    WorkflowView,
+)
+from engine.model.criteria import Page, PageRequest, RunFilter
+from engine.model.status import RunStatus
+
+
+class FakeInspector:
+    """Answers from lists; `failing` makes every answer an error, `gate` holds every answer back."""
+
+    def __init__(self, runs: Sequence[RunSummary]) -> None:
+        self.rows = list(runs)
+        self.lines: list[LogLine] = []
+        self.letters: list[EventView] = []
+        self.failing: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = 0
+
+    async def _answer(self) -> None:
+        self.asked += 1
+        await self.gate.wait()
+        if self.failing is not None:
+            raise self.failing
+
+    async def overview(self) -> Overview:
+        await self._answer()
+        counts = {status.value: 0 for status in RunStatus}
+        for run in self.rows:
+            counts[run.status] += 1
+        return Overview(
+            counts=counts,
+            rate_per_s=3.1,
+            fail_rate=0.1,
+            workers_alive=1,
+            workers_known=2,
+            queue=counts["PENDING"],
+            undelivered=0,
+            dead_letters=len(self.letters),
+            cost_today=Decimal("38.21"),
+            unpriced_today=0,
+            as_of=NOON,
+        )
+
+    async def runs(
+        self,
+        filter: RunFilter | None = None,  # noqa: A002
+        page: PageRequest | None = None,
+    ) -> Page[RunSummary]:
+        await self._answer()
+        filter_, page = filter or RunFilter(), page or PageRequest()
+        rows = [run for run in self.rows if _matches(run, filter_)]
+        start = int(page.cursor or 0)
+        end = start + page.limit
+        return Page[RunSummary](items=rows[start:end], next_cursor=str(end) if end < len(rows) else None)
+
+    async def run(self, run_id: str) -> RunDetail:
+        await self._answer()
+        return detail(self._row(run_id))
+
+    def _row(self, run_id: str) -> RunSummary:
+        found = next((run for run in self.rows if run.id == run_id), None)
+        if found is None:
+            raise RunNotFound(run_id)
+        return found
+
+    async def explain(self, run_id: str) -> Explanation:
+        await self._answer()
+        run = self._row(run_id)
+        return Explanation(
+            run_id=run_id,
+            code="executing",
+            summary=f"it is {run.status.lower()}",
+            since=run.created_at,
+            until=None,
+            facts={"worker": "box-1:4242"},
+            next=[Explanation.Next(label="retry", key="F", cli=f"wfconsole retry {run_id}")],
+        )
+
+    async def logs(self, run_id: str | None = None, *, page: PageRequest | None = None, **_: Any) -> Page[LogLine]:
+        await self._answer()
+        page = page or PageRequest()
+        lines = [line for line in reversed(self.lines) if run_id in (None, line.run_id)]
+        start = int(page.cursor or 0)
+        end = start + page.limit
+        return Page[LogLine](items=lines[start:end], next_cursor=str(end) if end < len(lines) else None)
+
+    async def tail_logs(
+        self, run_id: str | None = None, *, after: str | None = None, limit: int = 200
+    ) -> Page[LogLine]:
+        await self._answer()
+        lines = [line for line in self.lines if run_id in (None, line.run_id) and line.id > (after or "")]
+        return Page[LogLine](items=lines[:limit], next_cursor=lines[:limit][-1].id if lines else after)
+
+    async def events(self, run_id: str) -> Page[EventView]:
+        await self._answer()
+        return Page[EventView](items=[event for event in self.letters if event.run_id == run_id])
+
+    async def dead_letters(self, **_: Any) -> Page[EventView]:
+        await self._answer()
+        return Page[EventView](items=self.letters)
+
+    async def workers(self) -> list[WorkerView]:
+        await self._answer()
+        return [
+            WorkerView(
+                id="box-1:4242",
+                host="box-1",
+                pid=4242,
+                started_at=NOON - timedelta(hours=2),
+                last_seen_at=NOON - timedelta(seconds=3),
+                alive=True,
+                concurrency=8,
+                running=2,
+                workflows={"summarise-docs": "f00dcafe"},
+            )
+        ]
+
+    async def queue(self) -> list[QueueRow]:
+        await self._answer()
+        return [
+            QueueRow(
+                workflow_id="summarise-docs",
+                pending=3,
+                scheduled=1,
+                running=2,
+                oldest_pending_at=NOON - timedelta(minutes=2),
+            )
+        ]
+
+    async def workflows(self) -> list[WorkflowView]:
+        await self._answer()
+        schema = {
+            "type": "object",
+            "properties": {"url": {"type": "string"}, "pages": {"type": "integer", "default": 10}},
+            "required": ["url"],
+        }
+        return [
+            WorkflowView(
+                id=workflow_id,
+                name=name,
+                description="",
+                fingerprint="f00dcafe",
+                groups=plan(),
+                input_schema=schema,
+                registered=True,
+                live_workers=1,
+                paused=False,
+                unfinished=2,
+            )
+            for workflow_id, name in (("invoice-extract", "Invoices"), ("summarise-docs", "Summaries"))
+        ]
+
+
+def _matches(run: RunSummary, wanted: RunFilter) -> bool:
+    if wanted.ids is not None and not any(run.id.startswith(prefix) for prefix in wanted.ids):
+        return False
+    if wanted.status and run.status not in wanted.status:
+        return False
+    return not wanted.workflow_id or run.workflow_id in wanted.workflow_id
+
+
+class FakeGateway:
+    """What the console needs of a gateway. `commands` holds what was sent."""
+
+    database = "sqlite:///demo.db"
+    read_only = False
+
+    def __init__(self, runs: Sequence[RunSummary] | None = None) -> None:
+        self.inspector = FakeInspector(mixed_runs() if runs is None else runs)
+        self.workflows = {"summarise-docs": object(), "invoice-extract": object()}
+        self.commands: list[Command[Any]] = []
+        self._changed = asyncio.Event()
+
+    def change(self, *runs: RunSummary) -> None:
+        """Replace these runs, or add new ones on top, and wake whoever waits for a change."""
+        known = {run.id: run for run in runs}
+        fresh = [run for run in runs if run.id not in {row.id for row in self.inspector.rows}]
+        self.inspector.rows = [*fresh, *(known.get(row.id, row) for row in self.inspector.rows)]
+        self._changed.set()
+
+    def log(self, *lines: LogLine) -> None:
+        self.inspector.lines.extend(lines)
+        self._changed.set()
+
+    async def changed(self, timeout: float) -> bool:
+        """A change wakes it; time alone never does, so that nothing depends on the clock."""
+        await self._changed.wait()
+        self._changed.clear()
+        return True
+
+    async def send(self, command: Command[Any]) -> Any:
+        if self.inspector.failing is not None:
+            raise StoreUnavailable("gone")
+        self.commands.append(command)
+        if isinstance(command, CreateRun):
+            if not (isinstance(command.input, dict) and command.input.get("url")):
+                raise InvalidInput("url: a value is required")
+            created = summary(-1, RunStatus.PENDING)
+            self.change(created)
+            return CreateRunResult(run_id=created.id, status="PENDING")
+        if isinstance(command, CancelRun):
+            run = next(row for row in self.inspector.rows if row.id == command.run_id)
+            self.change(run.model_copy(update={"status": RunStatus.CANCELLED}))
+            return CancelRunResult(cancelled=True)
+        if isinstance(command, RerunFrom):
+            return RerunFromResult(run_id=command.run_id, from_stage_id=command.from_stage_id, deleted_stages=[])
+        if isinstance(command, RetryFailed):
+            return RetryFailedResult(run_id=command.run_id, retried_stages=["embed"])
+        return ReplayDeadLettersResult(replayed=1)

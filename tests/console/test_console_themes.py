@@ -1,0 +1,68 @@
+"""Themes are files: all complete, a broken one is a line and no crash, the operator's own win."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from console_pilot import opened, toasts, until
+from fake_gateway import FakeGateway
+
+from wfconsole.settings import Settings
+from wfconsole.tui import themes
+from wfconsole.tui.themes import ThemeError, load_themes, parse_theme
+
+
+def test_the_shipped_themes_are_complete(tmp_path: Path) -> None:
+    found = load_themes(tmp_path / "none")
+    assert found.warnings == ()
+    assert set(found.found) == {"dark", "light", "contrast"}
+    for theme in found.found.values():
+        assert set(theme.variables) == set(themes.VARIABLES), theme.name
+    assert not found.found["light"].dark
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = ", "mine.toml"),
+        ("primary = '#fff'", "needs a name"),
+        ("name = 'x'", "needs a primary colour"),
+        ("name = 'x'\nprimary = 'mauve-ish'", "primary = 'mauve-ish' is no colour"),
+        ("name = 'x'\nprimary = 3", "must be a colour in quotes"),
+        ("name = 'x'\nprimary = '#fff'\nsecundary = '#fff'", "unknown field 'secundary'"),
+        ("name = 'x'\nprimary = '#fff'\n[variables]\nstatus-fine = '#fff'", "unknown variable 'status-fine'"),
+        ("name = 'x'\nprimary = '#fff'\ndark = 'yes'", "true or false"),
+    ],
+)
+def test_what_is_wrong_is_one_line_naming_the_file(text: str, words: str) -> None:
+    with pytest.raises(ThemeError) as caught:
+        parse_theme(text, "mine.toml")
+    assert words in str(caught.value)
+    assert "mine.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_operator_s_file_wins_and_a_bad_one_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "dark.toml").write_text('name = "dark"\nprimary = "#123456"\n')
+    (tmp_path / "bad.toml").write_text("name = [")
+    found = load_themes(tmp_path)
+    assert found.found["dark"].primary == "#123456"
+    assert len(found.warnings) == 1
+    assert found.warnings[0].startswith("theme bad.toml: ")
+
+
+@pytest.mark.parametrize("name", ["dark", "light", "contrast", "textual-light"])
+async def test_every_theme_paints(name: str) -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme=name)
+    async with opened(FakeGateway(), settings=settings) as (app, _):
+        assert app.theme == name
+        assert app.theme_variables["status-failed"]
+
+
+async def test_an_unknown_theme_is_said_and_the_default_taken() -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="neon")
+    async with opened(FakeGateway(), settings=settings) as (app, pilot):
+        await until(pilot, lambda: toasts(app), "the warning")
+        assert "no theme 'neon'" in toasts(app)[0]
+        assert app.theme == "dark"

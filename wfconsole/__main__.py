@@ -1,0 +1,30 @@
+"""`wfconsole` and `python -m wfconsole`: the one place that knows both faces."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from wfconsole.cli.session import Place
+    from wfconsole.settings import Settings
+
+
+def main() -> NoReturn:
+    """Run the command line on `sys.argv` and exit with its code (contract: 0, 1, 2, 3, 4, 5, 6, 124, 130)."""
+    from wfconsole.cli.main import run
+
+    sys.exit(run(sys.argv[1:], screen=show))
+
+
+def show(settings: Settings, place: Place) -> None:
+    """Open the interactive console and return when it was left. Only here is Textual loaded."""
+    from wfconsole.tui.app import WorkflowConsole
+
+    WorkflowConsole(
+        settings, place=place.name, filter=place.filter, run=place.run, stage=place.stage, tab=place.tab
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

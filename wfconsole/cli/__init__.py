@@ -1,0 +1,1 @@
+"""The command line: one module a family of commands. Nothing here imports Textual."""

@@ -1,0 +1,86 @@
+"""Who works, what waits, what is registered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from wfconsole.cli.encoding import page
+from wfconsole.cli.exits import DONE
+from wfconsole.cli.output import Cell, talk
+from wfconsole.cli.session import Session
+from wfconsole.formatting import age, count
+
+
+async def workflows(session: Session) -> int:
+    """The workflows registered here, and those that runs in the database belong to."""
+    async with session.gateway() as gateway:
+        found = await gateway.inspector.workflows()
+    if session.out.as_json:
+        session.out.document(page(found))
+        return DONE
+    rows: list[tuple[Cell, ...]] = [
+        (
+            view.id,
+            view.fingerprint,
+            "yes" if view.registered else "no",
+            str(view.live_workers),
+            count(view.unfinished),
+            ("paused", "status-retrying") if view.paused else "",
+            " > ".join(" + ".join(stage.stage_id for stage in group) for group in view.groups),
+        )
+        for view in found
+    ]
+    headers = ("WORKFLOW", "DEFINITION", "HERE", "WORKERS", "UNFINISHED", "", "STAGES")
+    session.out.table(headers, rows, right=frozenset({"WORKERS", "UNFINISHED"}))
+    return DONE
+
+
+async def workers(session: Session) -> int:
+    """The workers known, the live ones marked."""
+    async with session.gateway() as gateway:
+        found = await gateway.inspector.workers()
+    if session.out.as_json:
+        session.out.document(page(found))
+        return DONE
+    now = datetime.now(UTC)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            view.id,
+            view.host,
+            str(view.pid),
+            ("alive", "status-ok") if view.alive else ("gone", "dim"),
+            f"{view.running}/{view.concurrency}",
+            age(view.started_at, now),
+            age(view.last_seen_at, now),
+            ", ".join(sorted(view.workflows)),
+        )
+        for view in found
+    ]
+    headers = ("WORKER", "HOST", "PID", "STATE", "BUSY", "UP", "SEEN", "WORKFLOWS")
+    session.out.table(headers, rows, right=frozenset({"PID", "BUSY", "UP", "SEEN"}))
+    if not any(view.alive for view in found):
+        talk("no live worker: start one with `wfconsole worker`")
+    return DONE
+
+
+async def queue(session: Session) -> int:
+    """What waits and what runs, by workflow."""
+    async with session.gateway() as gateway:
+        found = await gateway.inspector.queue()
+    if session.out.as_json:
+        session.out.document(page(found))
+        return DONE
+    now = datetime.now(UTC)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            row.workflow_id,
+            count(row.pending),
+            count(row.scheduled),
+            count(row.running),
+            age(row.oldest_pending_at, now),
+        )
+        for row in found
+    ]
+    headers = ("WORKFLOW", "PENDING", "SCHEDULED", "RUNNING", "OLDEST")
+    session.out.table(headers, rows, right=frozenset(headers[1:]))
+    return DONE

@@ -1,0 +1,60 @@
+"""`wfconsole worker`: a worker without a screen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from datetime import timedelta
+
+from wfconsole.cli.exits import DONE, UsageError
+from wfconsole.cli.output import talk
+from wfconsole.cli.session import Session
+
+
+async def work(session: Session) -> int:
+    """Execute runs until SIGTERM or SIGINT; with `--once` until nothing is due."""
+    given = session.arguments
+    session.forbid_read_only()
+    if session.settings.in_memory:
+        raise UsageError("a worker needs a database that others see: a SQLite file or Postgres")
+    if given.concurrency < 1:
+        raise UsageError("--concurrency has to be 1 or more")
+    lease, drain = session.duration("lease"), session.duration("drain")
+    assert lease is not None
+    assert drain is not None
+    if lease < timedelta(seconds=1):
+        raise UsageError("--lease has to be 1s or more")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    if given.until_stdin_closes:
+        _end_with_stdin()
+    async with session.gateway() as gateway:
+        host = gateway.engine.worker(
+            worker_id=given.worker_id,
+            concurrency=given.concurrency,
+            stale_lease_threshold=lease,
+            drain_timeout=drain,
+        )
+        known = ", ".join(sorted(gateway.workflows)) or "no workflows"
+        talk(f"worker {host.worker_id} on {gateway.database}: {known}")
+        if given.once:
+            await host.run_until_idle()
+        else:
+            await host.run_forever(install_signals=True)
+        talk(f"worker {host.worker_id} has stopped")
+    return DONE
+
+
+def _end_with_stdin() -> None:
+    """Drain when standard input closes: whoever holds its other end is gone, however it went."""
+
+    def watch() -> None:
+        descriptor = sys.stdin.fileno()
+        while os.read(descriptor, 4_096):
+            pass
+        # The way out is the one every operator uses, so there is one drain and not two.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,377 @@
+"""The console application: it opens the gateway, runs the one feed and owns screens and embedded worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual import events
+from textual.app import App, AutopilotCallbackType
+from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
+
+from engine.errors import EngineError, StoreUnavailable
+from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary
+from wfconsole import embedded_worker, formatting
+from wfconsole.actions import Answer, Operation, shortfall
+from wfconsole.embedded_worker import EmbeddedWorker
+from wfconsole.safe_text import safe_text
+from wfconsole.tui import themes
+from wfconsole.tui.feed import Feed, Link, Pulse
+from wfconsole.tui.palette import ActionCommands
+from wfconsole.tui.screens.dead_letters import DeadLettersScreen
+from wfconsole.tui.screens.dialog import Dialog
+from wfconsole.tui.screens.live import LiveScreen
+from wfconsole.tui.screens.logs import LogsScreen
+from wfconsole.tui.screens.quit import Leave, QuitDialog, quit_question
+from wfconsole.tui.screens.run import RunScreen
+from wfconsole.tui.screens.runs import RunsScreen
+from wfconsole.tui.screens.workers import WorkersScreen
+from wfconsole.tui.screens.workflows import WorkflowsScreen
+from wfconsole.tui.widgets.header_bar import HeaderFacts
+
+if TYPE_CHECKING:
+    from wfconsole.gateway import Gateway
+    from wfconsole.settings import Settings
+
+DRAIN = timedelta(seconds=30)
+TOAST = 6.0
+TWICE = 1.5
+"""Seconds within which a second ctrl+c asks to quit."""
+
+S = TypeVar("S", bound=RunSummary | EventView)
+
+
+class WorkflowConsole(App[None]):
+    """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
+
+    `gateway` is an opened one to use: it is not closed, and no worker is started beside it. `clock` gives the
+    aware time now.
+    After `run()`, `return_code` is the exit code of the process.
+    """
+
+    TITLE = "wfconsole"
+    CSS_PATH: ClassVar = ["styles/places.tcss", "styles/dialogs.tcss"]
+    COMMANDS: ClassVar = {ActionCommands}
+    MODES: ClassVar = {
+        "runs": RunsScreen,
+        "logs": LogsScreen,
+        "dlq": DeadLettersScreen,
+        "workers": WorkersScreen,
+        "workflows": WorkflowsScreen,
+    }
+    DEFAULT_MODE = "runs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "redraw", show=False),
+        Binding("ctrl+z", "suspend_process", show=False),
+    ]
+    ENABLE_SELECT_AUTO_SCROLL = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        run: str | None = None,
+        tab: str | None = None,
+        stage: str | None = None,
+        place: str | None = None,
+        filter: str | None = None,  # noqa: A002
+        gateway: Gateway | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        if settings.no_color:
+            os.environ["NO_COLOR"] = "1"
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (60, "-slim"), (110, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (15, "-low"), (30, "-high")]
+        self.settings = settings
+        self.opening_filter = filter
+        self.overview: Overview | None = None
+        self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
+        self._opening_run = (run, tab or "graph", stage)
+        self._opening_place = place
+        self._given = gateway
+        self._worker: EmbeddedWorker | None = None
+        self._worker_decided = False
+        self._leave = Leave.NOW
+        self._interrupted_at = float("-inf")
+        self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
+        self._themes = themes.load_themes()
+
+    # -- start -----------------------------------------------------------------------------------
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(themes.VARIABLES)
+
+    async def on_mount(self) -> None:
+        self._use_theme()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        self.set_interval(1.0, self._tick)
+        self.run_worker(self.feed.run(), group="feed", exclusive=True)
+        run_id, tab, stage = self._opening_run
+        if self._opening_place in self.MODES:
+            self.switch_mode(str(self._opening_place))
+        if run_id is not None:
+            self.open_run(run_id, tab=tab, stage=stage)
+
+    def _use_theme(self) -> None:
+        for theme in self._themes.found.values():
+            self.register_theme(theme)
+        wanted = self.settings.theme or themes.DEFAULT
+        if wanted in self.available_themes:
+            self.theme = wanted
+        else:
+            known = ", ".join(sorted(self._themes.found))
+            self.tell(f"no theme {wanted!r}; there are: {known}", severity="warning")
+            self.theme = themes.DEFAULT if themes.DEFAULT in self.available_themes else "textual-dark"
+        for warning in self._themes.warnings:
+            self.tell(warning, severity="warning")
+
+    @contextlib.asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Gateway]:
+        if self._given is not None:
+            yield self._given
+            return
+        # The engine is loaded after the first paint.
+        from wfconsole.gateway import Gateway
+
+        async with Gateway(self.settings) as gateway:
+            if not self._worker_decided:
+                self._worker_decided = True
+                await self._start_worker(gateway)
+            yield gateway
+
+    async def _start_worker(self, gateway: Gateway) -> None:
+        if embedded_worker.needed(self.settings, gateway.workflows, await gateway.inspector.workers()):
+            self._worker = EmbeddedWorker(self.settings)
+            await self._worker.start()
+
+    # -- the feed's answers ----------------------------------------------------------------------
+
+    def source(self) -> Gateway:
+        """The gateway as it is connected now; raises `StoreUnavailable` when it is not."""
+        if self.feed.gateway is None:
+            raise StoreUnavailable("not connected to the database")
+        return self.feed.gateway
+
+    async def last_lines(self, run_id: str, number: int) -> list[LogLine]:
+        """The newest log lines of a run, oldest first."""
+        page = await self.source().inspector.logs(run_id, page=PageRequest(limit=number))
+        return list(reversed(page.items))
+
+    def _pulse_changed(self, pulse: Pulse) -> None:
+        if pulse.link is Link.BROKEN:
+            self.exit(return_code=2, message=safe_text(pulse.cause))
+            return
+        if pulse.link is Link.LOST and pulse.cause:
+            self.tell(f"the database can't be read: {pulse.cause}", severity="error")
+        self._refresh_frame()
+
+    def _overview_came(self, overview: Overview) -> None:
+        self.overview = overview
+        self._refresh_frame()
+
+    @property
+    def place(self) -> LiveScreen | None:
+        """The place on top, below any dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LiveScreen)), None)
+
+    def _refresh_frame(self) -> None:
+        place = self.place
+        if place is not None:
+            place.refresh_frame()
+
+    def _tick(self) -> None:
+        place = self.place
+        if place is not None and place.is_mounted:
+            place.tick()
+            place.refresh_frame()
+
+    def header_facts(self) -> HeaderFacts:
+        """What the header says now."""
+        monotonic, asked = time.monotonic(), self.feed.asking_since
+        local = self.now().astimezone(self.settings.zone)
+        gateway = self.feed.gateway
+        return HeaderFacts(
+            database=_database_name(gateway.database if gateway is not None else self.settings.db or ""),
+            clock=f"{local:%H:%M} {local.tzname()}",
+            read_only=self.settings.read_only,
+            demo=self.settings.demo,
+            paused=self.feed.paused,
+            pulse=self.feed.pulse,
+            monotonic=monotonic,
+            waited=0.0 if asked is None else monotonic - asked,
+            worker=self._worker_word(),
+            overview=self.overview,
+            ascii=self.settings.ascii,
+        )
+
+    def _worker_word(self) -> str:
+        if self._worker is None:
+            return "none"
+        phase = self._worker.state.phase
+        return {"running": "here", "stopped": "none"}.get(phase, phase)
+
+    # -- what the places ask of it ---------------------------------------------------------------
+
+    def why_no_writing(self) -> str | None:
+        """Why nothing can be changed now; None when it can."""
+        if self.settings.read_only:
+            return "opened read-only"
+        if self.feed.pulse.link is not Link.LIVE:
+            return "not connected to the database"
+        return None
+
+    def open_run(self, run_id: str, *, tab: str = "graph", stage: str | None = None) -> None:
+        self.push_screen(RunScreen(run_id, tab, stage))
+
+    def run_started(self, run_id: str | None) -> None:
+        """The new-run form closed; a run it created is opened."""
+        if run_id is not None:
+            self.open_run(run_id)
+
+    async def carry_out(self, operation: Operation[S], subject: S, answer: Answer) -> None:
+        """Send what was confirmed, then say what came of it."""
+        run_id = subject.run_id if isinstance(subject, EventView) else subject.id
+        try:
+            result = await self.source().send(operation.command(subject, answer))
+        except EngineError as error:
+            self.tell(f"{operation.label}: {error}", severity="error")
+        else:
+            short = shortfall(result)
+            if short is not None:
+                self.tell(short, severity="warning")
+            else:
+                self.tell_done(f"{formatting.short_id(run_id)} {operation.done}", operation.twin(subject, answer))
+        self.feed.poke()
+
+    def tell(self, text: str, *, severity: SeverityLevel = "information") -> None:
+        """A toast; nothing in the text is read as markup."""
+        self.notify(safe_text(text, multiline=True, limit=600), severity=severity, timeout=TOAST, markup=False)
+
+    def tell_done(self, text: str, twin: str) -> None:
+        """What was done, and the command line that does the same."""
+        self.tell(f"{text}\n{twin}")
+
+    def pause(self, paused: bool) -> None:
+        self.feed.pause(paused)
+        self._refresh_frame()
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, events.InputEvent | events.Paste)
+        if typed and isinstance(dialog := self._top_screen(), Dialog) and not dialog.accepts(event.time):
+            event.stop()
+            return
+        await super().on_event(event)
+
+    def _top_screen(self) -> Screen[object] | None:
+        return self.screen_stack[-1] if self.screen_stack else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "command_palette":
+            return isinstance(self.screen, LiveScreen) and not isinstance(self.focused, Input | TextArea)
+        if action == "quit":
+            return not isinstance(self.screen, Dialog)
+        return super().check_action(action, parameters)
+
+    def action_redraw(self) -> None:
+        self.refresh(layout=True)
+
+    def action_help_quit(self) -> None:
+        """ctrl+c: once says how to quit, twice asks."""
+        now, before = time.monotonic(), self._interrupted_at
+        self._interrupted_at = now
+        if now - before <= TWICE:
+            self.run_worker(self._quit(), group="quit", exclusive=True)
+        else:
+            self.tell("ctrl+c again, or q, quits")
+
+    # -- leaving ---------------------------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """Leave; asks first when this console's worker executes something."""
+        if isinstance(self.screen, Dialog):
+            return
+        self.run_worker(self._quit(), group="quit", exclusive=True)
+
+    async def _quit(self) -> None:
+        running = await self._executing_here()
+        if not running:
+            self.exit()
+            return
+
+        def answered(leave: Leave | None) -> None:
+            if leave is not None:
+                self._leave = leave
+                self.exit()
+
+        self.push_screen(QuitDialog(quit_question(running)), answered)
+
+    async def _executing_here(self) -> int:
+        """Stages under way in the embedded worker; 0 when there is none, or nobody can tell in time."""
+        pid = self._worker.state.pid if self._worker is not None else None
+        if pid is None:
+            return 0
+        try:
+            async with asyncio.timeout(0.5):
+                workers = await self.source().inspector.workers()
+        except (EngineError, TimeoutError):
+            return 0
+        return sum(worker.running for worker in workers if worker.pid == pid and worker.alive)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        self._leave = Leave.NOW
+        self.exit(return_code=128 + number)
+
+    async def run_async(
+        self,
+        *,
+        headless: bool = False,
+        inline: bool = False,
+        inline_no_clear: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+        auto_pilot: AutopilotCallbackType | None = None,
+    ) -> None:
+        """As in Textual; the worker is ended once the terminal is given back."""
+        try:
+            return await super().run_async(
+                headless=headless,
+                inline=inline,
+                inline_no_clear=inline_no_clear,
+                mouse=mouse,
+                size=size,
+                auto_pilot=auto_pilot,
+            )
+        finally:
+            await self._stop_worker()
+
+    async def _stop_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        if self._leave is Leave.DRAIN:
+            sys.stderr.write("The worker drains: stages under way may end, 30 s at most (ctrl+c leaves now).\n")
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker.stop(DRAIN)
+                return
+        await worker.stop()
+
+
+def _database_name(shown: str) -> str:
+    """A file's own name, or the address without its scheme."""
+    scheme, _, rest = shown.partition("://")
+    return rest.rsplit("/", 1)[-1] or "memory" if scheme == "sqlite" else rest or shown

@@ -1,0 +1,165 @@
+"""The one feed: it waits for a change, asks the gateway once for what is visible, and hands it over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from textual.message import Message
+
+from engine.errors import DefinitionError, EngineError
+from engine.inspector import Overview
+
+if TYPE_CHECKING:
+    from wfconsole.gateway import Gateway
+
+FRAME = 0.1
+"""Seconds between two asks at least: no more than ten paints a second."""
+
+NET = 10.0
+"""Seconds after which it asks although nothing changed: rates fade and workers die without a commit."""
+
+MAX_REST = 30.0
+
+
+class Link(StrEnum):
+    CONNECTING = "connecting"
+    LIVE = "live"
+    LOST = "lost"
+    BROKEN = "broken"
+    """No use in trying again, e.g. a workflow module that can't be imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How the connection is. `retry_at` is on the monotonic clock, in seconds."""
+
+    link: Link = Link.CONNECTING
+    cause: str = ""
+    retry_at: float | None = None
+
+
+class Viewer(Protocol):
+    """What is looked at: it asks for its own snapshot and gets it back as a message."""
+
+    async def ask(self, gateway: Gateway) -> Message: ...
+
+    def post_message(self, message: Message) -> bool: ...
+
+
+class Feed:
+    """Owns the gateway while `run` runs. `on_pulse` and `on_overview` are called on the loop, with news."""
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractAsyncContextManager[Gateway]],
+        on_pulse: Callable[[Pulse], None],
+        on_overview: Callable[[Overview], None],
+    ) -> None:
+        self._connect, self._on_pulse, self._on_overview = connect, on_pulse, on_overview
+        self._viewer: Viewer | None = None
+        self._poked = asyncio.Event()
+        self._asking: asyncio.Future[tuple[Overview, Message]] | None = None
+        self._failures = 0
+        self.gateway: Gateway | None = None
+        self.pulse = Pulse()
+        self.paused = False
+        self.asking_since: float | None = None
+        """When the question under way was put (monotonic seconds); None while there is none."""
+
+    def watch(self, viewer: Viewer) -> None:
+        """Ask for this viewer from now on; a question put for another one is dropped."""
+        if viewer is not self._viewer and self._asking is not None:
+            self._asking.cancel()
+        self._viewer = viewer
+        self.poke()
+
+    def poke(self) -> None:
+        """Ask again now, also while paused: the viewer wants to see something else."""
+        self._poked.set()
+
+    def pause(self, paused: bool) -> None:
+        self.paused = paused
+        self.poke()
+
+    async def run(self) -> None:
+        """Connect and follow, for ever; a lost connection is tried again with growing rests."""
+        while True:
+            try:
+                async with self._connect() as gateway:
+                    self.gateway = gateway
+                    await self._follow(gateway)
+            except DefinitionError as error:
+                self._beat(Pulse(Link.BROKEN, str(error)))
+                return
+            except (EngineError, OSError) as error:
+                await self._rest(error)
+            finally:
+                self.gateway = None
+
+    async def _follow(self, gateway: Gateway) -> None:
+        changed = asyncio.ensure_future(gateway.changed(NET))
+        try:
+            while True:
+                self._poked.clear()
+                try:
+                    # Armed before asking, so that no commit falls between the answer and the wait.
+                    if changed.done():
+                        changed.result()
+                        changed = asyncio.ensure_future(gateway.changed(NET))
+                    spent = await self._ask(gateway)
+                except (EngineError, OSError) as error:
+                    await self._rest(error)
+                    if changed.done():
+                        changed = asyncio.ensure_future(gateway.changed(NET))
+                    continue
+                await asyncio.sleep(max(FRAME, spent))
+                await self._wait(changed)
+        finally:
+            changed.cancel()
+
+    async def _ask(self, gateway: Gateway) -> float:
+        viewer = self._viewer
+        if viewer is None:
+            return 0.0
+        started = self.asking_since = time.monotonic()
+        self._asking = asyncio.gather(gateway.inspector.overview(), viewer.ask(gateway))
+        try:
+            overview, message = await self._asking
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return 0.0
+        finally:
+            self._asking, self.asking_since = None, None
+        self._failures = 0
+        self._beat(Pulse(Link.LIVE))
+        self._on_overview(overview)
+        if viewer is self._viewer:
+            viewer.post_message(message)
+        return time.monotonic() - started
+
+    async def _wait(self, changed: asyncio.Future[bool]) -> None:
+        poked: asyncio.Future[bool] = asyncio.ensure_future(self._poked.wait())
+        awaited = {poked} if self.paused else {poked, changed}
+        try:
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poked.cancel()
+
+    async def _rest(self, error: Exception) -> None:
+        delay = min(2.0**self._failures, MAX_REST)
+        self._failures += 1
+        self._beat(Pulse(Link.LOST, str(error) or type(error).__name__, time.monotonic() + delay))
+        await asyncio.sleep(delay)
+
+    def _beat(self, pulse: Pulse) -> None:
+        if pulse != self.pulse:
+            self.pulse = pulse
+            self._on_pulse(pulse)

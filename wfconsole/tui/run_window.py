@@ -1,0 +1,85 @@
+"""The loaded part of the run list: the newest page always fresh, older ones as the cursor comes near them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.inspector import Page, PageRequest, RunFilter, RunSummary
+
+HEAD = 200
+"""Rows asked for anew with every change."""
+
+AROUND = 60
+"""Rows on each side of the cursor that are refreshed when it is beyond the head."""
+
+MOST = 10_000
+"""Rows kept at most; whoever wants older ones filters."""
+
+
+class RunReader(Protocol):
+    """What the inspector offers for runs."""
+
+    async def runs(self, filter: RunFilter = ..., page: PageRequest = ...) -> Page[RunSummary]: ...  # noqa: A002
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """A snapshot of the window, newest first."""
+
+    rows: tuple[RunSummary, ...]
+    has_more: bool
+
+
+class RunWindow:
+    """The loaded rows of one filter. `refresh` asks for three pages at most, however many are loaded."""
+
+    def __init__(self, filter_: RunFilter) -> None:
+        self.filter = filter_
+        self.want_more = False
+        self._rows: list[RunSummary] = []
+        self._next: str | None = None
+
+    async def refresh(self, reader: RunReader, cursor_id: str | None) -> RunRows:
+        """Read the head, the surroundings of the cursor, and the next page if it was wanted."""
+        head = await reader.runs(self.filter, PageRequest(limit=HEAD))
+        tail = self._older_than(head)
+        if not tail:
+            self._next = head.next_cursor
+        elif near := _around(tail, cursor_id):
+            tail = _renewed(tail, near, await self._again(reader, near))
+        if self.want_more and self._next is not None and len(tail) < MOST:
+            page = await reader.runs(self.filter, PageRequest(limit=HEAD, cursor=self._next))
+            known = {row.id for row in (*head.items, *tail)}
+            tail += [row for row in page.items if row.id not in known]
+            self._next = page.next_cursor
+        self.want_more = False
+        self._rows = [*head.items, *tail]
+        return RunRows(tuple(self._rows), self._next is not None and len(tail) < MOST)
+
+    def _older_than(self, head: Page[RunSummary]) -> list[RunSummary]:
+        if head.next_cursor is None or not head.items or len(self._rows) <= HEAD:
+            return []
+        known, last = {row.id for row in head.items}, head.items[-1].created_at
+        return [row for row in self._rows if row.created_at <= last and row.id not in known]
+
+    async def _again(self, reader: RunReader, near: Sequence[str]) -> dict[str, RunSummary]:
+        if self.filter.ids is not None:
+            return {}
+        again = self.filter.model_copy(update={"ids": tuple(near)})
+        page = await reader.runs(again, PageRequest(limit=len(near)))
+        return {row.id: row for row in page.items}
+
+
+def _around(tail: Sequence[RunSummary], cursor_id: str | None) -> list[str]:
+    place = next((at for at, row in enumerate(tail) if row.id == cursor_id), None)
+    if place is None:
+        return []
+    return [row.id for row in tail[max(0, place - AROUND) : place + AROUND]]
+
+
+def _renewed(tail: Sequence[RunSummary], near: Sequence[str], fresh: dict[str, RunSummary]) -> list[RunSummary]:
+    """The tail with the rows asked again renewed; one that no longer matches is gone, if any came back."""
+    asked = set(near) if fresh else set()
+    return [fresh.get(row.id, row) for row in tail if row.id not in asked or row.id in fresh]

@@ -1,0 +1,159 @@
+"""What every place of the console is: a header, a body that paints snapshots, a footer, the shared keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
+
+from wfconsole.actions import Action, actions_of
+from wfconsole.tui.feed import Link
+from wfconsole.tui.screens.reading import Reading, help_content
+from wfconsole.tui.widgets.footer_line import FooterLine
+from wfconsole.tui.widgets.header_bar import HeaderBar
+from wfconsole.tui.widgets.line import Line, line_of
+
+if TYPE_CHECKING:
+    from wfconsole.gateway import Gateway
+    from wfconsole.tui.app import WorkflowConsole
+
+MOVES = (("j k ↓ ↑", "move"), ("g G", "first, last"), ("ctrl+d ctrl+u", "half a page"), ("ctrl+q", "quit"))
+
+
+def bindings_of(place: str) -> list[BindingType]:
+    """One binding an action of the place; ids are the actions', so that they can be remapped."""
+    return [
+        Binding(action.key, action.method, action.label, id=action.id, show=False)
+        for action in actions_of(place)
+        if action.key != "enter"
+    ]
+
+
+class LiveScreen(Screen[None]):
+    """A place. Subclasses build `body`, `ask` for a snapshot, and paint its message."""
+
+    PLACE: ClassVar[str] = ""
+    TITLE_TEXT: ClassVar[str] = ""
+
+    def compose(self) -> ComposeResult:
+        yield HeaderBar()
+        with Container(id="place"):
+            yield from self.body()
+        yield Line(id="too-small")
+        yield FooterLine()
+
+    def body(self) -> ComposeResult:
+        """The widgets of the place."""
+        yield from ()
+
+    async def ask(self, gateway: Gateway) -> Message:
+        """Put this place's question; the answer comes back as the message to paint."""
+        raise NotImplementedError
+
+    @property
+    def console(self) -> WorkflowConsole:
+        return cast("WorkflowConsole", self.app)
+
+    def on_screen_resume(self) -> None:
+        self.console.feed.watch(self)
+        self.refresh_frame()
+
+    def refresh_frame(self) -> None:
+        """Header, footer and the few words shown when the window is too small."""
+        if not self.is_mounted:
+            return
+        console = self.console
+        self.query_one(HeaderBar).tell(console.header_facts())
+        self.query_one(FooterLine).offer(self.offers())
+        self.set_class(console.feed.pulse.link is Link.LOST, "-lost")
+        overview = console.overview
+        if overview is not None:
+            failed, running = overview.counts.get("FAILED", 0), overview.counts.get("RUNNING", 0)
+            words = f" {running} running, {failed} failed; the window is too small (60x15)"
+            self.query_one("#too-small", Line).show(line_of(words))
+
+    def offers(self) -> Sequence[Action]:
+        """The actions valid here and now, in footer order."""
+        return [action for action in actions_of(self.PLACE) if action.footer and self.why_not(action) is None]
+
+    def why_not(self, action: Action) -> str | None:
+        """Why this action can't be done now; None when it can."""
+        return self.console.why_no_writing() if action.writes else None
+
+    def refuse(self, action: Action, why: str) -> None:
+        """A disabled key was pressed: say why nothing happens."""
+        self.console.tell(f"{action.label}: {why}", severity="warning")
+
+    def allowed(self, action: Action) -> bool:
+        """Whether the action may go on; says why not otherwise."""
+        why = self.why_not(action)
+        if why is not None:
+            self.refuse(action, why)
+        return why is None
+
+    @property
+    def typing(self) -> bool:
+        return isinstance(self.focused, Input | TextArea)
+
+    def tick(self) -> None:
+        """Once a second: repaint what only time changes."""
+
+    def action_go_help(self) -> None:
+        title = f"Keys in {self.TITLE_TEXT}"
+        self.app.push_screen(Reading(title, help_content(actions_of(self.PLACE), MOVES)))
+
+    async def action_go_back(self) -> None:
+        """Escape: the place's own steps first (`step_back`), then the screen below."""
+        if not self.step_back():
+            await self.leave()
+
+    def step_back(self) -> bool:
+        """Undo one thing of this place, such as its filter; False when nothing is left to undo."""
+        return False
+
+    async def leave(self) -> None:
+        """To the screen below, if there is one."""
+        if len(self.app.screen_stack) > 1 and self.app.screen is self:
+            self.app.pop_screen()
+
+    async def action_go_quit(self) -> None:
+        if len(self.app.screen_stack) > 1:
+            await self.leave()
+        else:
+            await self.app.run_action("quit")
+
+    def action_live_pause(self) -> None:
+        self.console.pause(not self.console.feed.paused)
+
+    def action_go_copy(self) -> None:
+        text = self.copied()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.console.tell(f"sent to the terminal's clipboard: {text}")
+        else:
+            self.console.tell("nothing to copy here", severity="warning")
+
+    def copied(self) -> str:
+        """What `y` copies; empty when there is nothing under the cursor."""
+        return ""
+
+    def action_place_runs(self) -> None:
+        self.app.switch_mode("runs")
+
+    def action_place_logs(self) -> None:
+        self.app.switch_mode("logs")
+
+    def action_place_dlq(self) -> None:
+        self.app.switch_mode("dlq")
+
+    def action_place_workers(self) -> None:
+        self.app.switch_mode("workers")
+
+    def action_place_workflows(self) -> None:
+        self.app.switch_mode("workflows")

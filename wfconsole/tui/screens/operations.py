@@ -1,0 +1,93 @@
+"""Actions that write to runs: asked in a dialog, sent with the id taken when the key was pressed, told."""
+
+from __future__ import annotations
+
+from engine.errors import EngineError
+from engine.inspector import RunSummary
+from wfconsole import formatting
+from wfconsole.actions import (
+    CANCEL,
+    EXPLAIN,
+    NEW_RUN,
+    RERUN,
+    RETRY,
+    RUN_OPERATIONS,
+    Action,
+    Answer,
+    Operation,
+)
+from wfconsole.tui.screens.confirm import ConfirmDialog, RerunDialog
+from wfconsole.tui.screens.dialog import Dialog
+from wfconsole.tui.screens.live import LiveScreen
+from wfconsole.tui.screens.new_run import NewRunDialog
+from wfconsole.tui.screens.reading import Reading, explain_content
+
+
+class RunOperations(LiveScreen):
+    """A place with a run under the cursor: `subject` is that run as last painted."""
+
+    def subject(self) -> RunSummary | None:
+        raise NotImplementedError
+
+    def stage_under_cursor(self) -> str | None:
+        """The stage a rerun proposes to start from."""
+        return None
+
+    def why_not(self, action: Action) -> str | None:
+        run = self.subject()
+        if run is None and action in (*RUN_OPERATIONS, EXPLAIN):
+            return "there is no run here"
+        operation = next((known for known in RUN_OPERATIONS if known is action), None)
+        refusal = operation.valid_for(run) if operation is not None and run is not None else None
+        return super().why_not(action) or refusal
+
+    def action_run_cancel(self) -> None:
+        self._ask(CANCEL)
+
+    def action_run_retry(self) -> None:
+        self._ask(RETRY)
+
+    def action_run_rerun(self) -> None:
+        self._ask(RERUN)
+
+    def _ask(self, operation: Operation[RunSummary]) -> None:
+        run = self.subject()
+        if not self.allowed(operation) or run is None:
+            return
+
+        async def details() -> RunSummary:
+            return await self.console.source().inspector.run(run.id)
+
+        def answered(answer: Answer | None) -> None:
+            if answer is not None:
+                self.run_worker(self.console.carry_out(operation, run, answer), group="send")
+
+        dialog: Dialog[Answer]
+        if operation is RERUN:
+            dialog = RerunDialog(operation, run, details, self.stage_under_cursor())
+        else:
+            dialog = ConfirmDialog(operation, run, details)
+        self.app.push_screen(dialog, answered)
+
+    def action_run_explain(self) -> None:
+        run = self.subject()
+        if self.allowed(EXPLAIN) and run is not None:
+            self.run_worker(self._explain(run.id), group="explain", exclusive=True)
+
+    async def _explain(self, run_id: str) -> None:
+        try:
+            explanation = await self.console.source().inspector.explain(run_id)
+        except EngineError as error:
+            self.console.tell(f"why: {error}", severity="error")
+        else:
+            title = f"Why is {formatting.short_id(run_id)} where it is?"
+            self.app.push_screen(Reading(title, explain_content(explanation)))
+
+    def action_run_new(self) -> None:
+        if self.allowed(NEW_RUN):
+            run = self.subject()
+            self.app.push_screen(NewRunDialog(run.workflow_id if run else None), self.console.run_started)
+
+    def copied(self) -> str:
+        run = self.subject()
+        return run.id if run else ""

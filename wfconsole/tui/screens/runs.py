@@ -1,0 +1,222 @@
+"""Place 1, Runs: the live table, counts by status, a filter, and the run under the cursor beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+
+from engine.errors import RunNotFound
+from engine.inspector import RunFilter, RunSummary
+from wfconsole import formatting
+from wfconsole.actions import FOLLOW, Action
+from wfconsole.filtering import FilterError, parse_filter
+from wfconsole.tui.feed import Link
+from wfconsole.tui.run_window import RunRows, RunWindow
+from wfconsole.tui.screens.live import bindings_of
+from wfconsole.tui.screens.operations import RunOperations
+from wfconsole.tui.widgets.filter_bar import FilterBar
+from wfconsole.tui.widgets.line import Part, line_of
+from wfconsole.tui.widgets.run_preview import TAIL, Preview, RunPreview
+from wfconsole.tui.widgets.run_table import RunTable
+from wfconsole.tui.widgets.status_counts import StatusCounts
+
+if TYPE_CHECKING:
+    from wfconsole.gateway import Gateway
+
+NO_RUNS = "No runs yet.  Press o to start one, or: wfconsole run WORKFLOW --input JSON"
+NO_MATCH = "No run matches this filter.  Press escape to clear it."
+ASKING = "Asking the database …"
+
+
+class RunsScreen(RunOperations):
+    """The root of the console."""
+
+    PLACE = "runs"
+    TITLE_TEXT = "Runs"
+    BINDINGS = bindings_of("runs")
+    AUTO_FOCUS = "#runs"
+
+    class Snapshot(Message):
+        """What was asked: the rows of the filter then in force, and the run then under the cursor."""
+
+        def __init__(self, window: RunWindow, rows: RunRows, preview: Preview | None) -> None:
+            super().__init__()
+            self.window, self.rows, self.preview = window, rows, preview
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._window = RunWindow(RunFilter())
+        self._painted_window: RunWindow | None = None
+        self._preview: Preview | None = None
+        self._rows: RunRows | None = None
+
+    def body(self) -> ComposeResult:
+        ascii_only = self.console.settings.ascii
+        yield StatusCounts(ascii_only)
+        yield FilterBar(self._wrong_with)
+        with Horizontal(id="runs-and-preview"):
+            yield RunTable(id="runs", ascii_only=ascii_only)
+            yield RunPreview(ascii_only)
+
+    def on_mount(self) -> None:
+        self._say_instead(ASKING)
+        if self.console.opening_filter:
+            self._use(self.console.opening_filter)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    async def ask(self, gateway: Gateway) -> Snapshot:
+        window, table = self._window, self.query_one(RunTable)
+        rows = await window.refresh(gateway.inspector, table.cursor_id)
+        cursor = table.cursor_id or (rows.rows[0].id if rows.rows else None)
+        shown = cursor if self.query_one(RunPreview).display else None
+        return self.Snapshot(window, rows, await self._look_at(gateway, shown))
+
+    async def _look_at(self, gateway: Gateway, run_id: str | None) -> Preview | None:
+        if run_id is None:
+            return None
+        try:
+            run = await gateway.inspector.run(run_id)
+            explanation = await gateway.inspector.explain(run_id)
+        except RunNotFound:
+            return None
+        return Preview(run, explanation, await self.console.last_lines(run_id, TAIL))
+
+    @on(Snapshot)
+    def _paint(self, message: Snapshot) -> None:
+        if message.window is not self._window:
+            return
+        table, now = self.query_one(RunTable), self.console.now()
+        fresh = self._painted_window is not self._window
+        self._painted_window, self._rows = self._window, message.rows
+        self._say_instead(NO_MATCH if self._filter_text else NO_RUNS)
+        table.set_rows(message.rows.rows, now=now, has_more=message.rows.has_more, fresh=fresh)
+        self._preview = message.preview
+        self._paint_preview()
+        self._paint_note()
+        self.refresh_frame()
+
+    def _say_instead(self, text: str) -> None:
+        """What stands in the table while it has no rows."""
+        table = self.query_one(RunTable)
+        if table.empty_text != text:
+            table.empty_text = text
+            table.refresh()
+
+    def _paint_preview(self) -> None:
+        if self._preview is not None and self._preview.run.id == self.query_one(RunTable).cursor_id:
+            self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.settings.zone)
+
+    def _paint_note(self) -> None:
+        table, overview = self.query_one(RunTable), self.console.overview
+        shown = table.row_count
+        more = "+" if self._rows is not None and self._rows.has_more else ""
+        parts: list[Part | str] = []
+        if table.held:
+            sign = "^" if self.console.settings.ascii else "▲"
+            parts.append((f"{sign} {table.held} new (.)   ", "$accent"))
+        total = sum(overview.counts.values()) if overview is not None else shown
+        parts.append((f"{formatting.count(shown)}{more} of {formatting.count(max(total, shown))}", "$quiet"))
+        if table.marks:
+            sign = "*" if self.console.settings.ascii else "◆"
+            parts.append((f"   {len(table.marks)} {sign}", "$mark"))
+        self.query_one(FilterBar).note(line_of(*parts, " "))
+
+    def refresh_frame(self) -> None:
+        super().refresh_frame()
+        if self.is_mounted and self.console.overview is not None:
+            self.query_one(StatusCounts).tell(self.console.overview)
+        pulse = self.console.feed.pulse
+        if self._rows is None and pulse.link is Link.LOST:
+            self._say_instead(f"The database can't be read: {pulse.cause}")
+
+    def tick(self) -> None:
+        self.query_one(RunTable).tick(self.console.now())
+        self._paint_preview()
+
+    # -- the run under the cursor ----------------------------------------------------------------
+
+    def subject(self) -> RunSummary | None:
+        return self.query_one(RunTable).cursor_run
+
+    def offers(self) -> Sequence[Action]:
+        return [action for action in super().offers() if action is not FOLLOW]
+
+    @on(RunTable.CursorMoved)
+    @on(RunTable.HeldChanged)
+    @on(RunTable.MarksChanged)
+    def _moved(self, event: Message) -> None:
+        event.stop()
+        if isinstance(event, RunTable.CursorMoved):
+            self.console.feed.poke()
+        self._paint_note()
+        self.refresh_frame()
+
+    @on(RunTable.NearEnd)
+    def _load_more(self, event: RunTable.NearEnd) -> None:
+        event.stop()
+        self._window.want_more = True
+        self.console.feed.poke()
+
+    @on(RunTable.Opened)
+    def _open(self, event: RunTable.Opened) -> None:
+        event.stop()
+        self.console.open_run(event.run_id)
+
+    def action_log_follow(self) -> None:
+        run = self.subject()
+        if run is not None:
+            self.console.open_run(run.id, tab="logs")
+
+    def action_list_take(self) -> None:
+        self.query_one(RunTable).take_held()
+
+    def action_list_mark(self) -> None:
+        self.query_one(RunTable).action_mark()
+
+    def action_list_filter(self) -> None:
+        self.query_one(FilterBar).edit()
+
+    # -- the filter ------------------------------------------------------------------------------
+
+    @property
+    def _filter_text(self) -> str:
+        return self.query_one(FilterBar).text
+
+    def _parsed(self, text: str) -> RunFilter:
+        return parse_filter(text, now=self.console.now(), tz=self.console.settings.zone)
+
+    def _wrong_with(self, text: str) -> str | None:
+        try:
+            self._parsed(text)
+        except FilterError as error:
+            return str(error)
+        return None
+
+    def _use(self, text: str) -> None:
+        """Show the runs of this filter text, which `_wrong_with` has accepted."""
+        self.query_one(FilterBar).show(text)
+        self._window = RunWindow(self._parsed(text))
+        self.console.feed.poke()
+
+    @on(FilterBar.Changed)
+    def _filter_changed(self, event: FilterBar.Changed) -> None:
+        event.stop()
+        self.query_one(RunTable).focus()
+        if self._parsed(event.text) != self._window.filter:
+            self._use(event.text)
+
+    def step_back(self) -> bool:
+        table = self.query_one(RunTable)
+        if self._filter_text:
+            self._use("")
+        elif table.marks:
+            table.marks = set()
+        else:
+            return False
+        return True

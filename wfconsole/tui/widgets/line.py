@@ -1,0 +1,46 @@
+"""A widget of one line (or a few) that repaints only when what it shows is really another."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widget import Widget
+
+Part = tuple[str, str]
+"""A text and its style, e.g. `("● live", "$status-ok")`; the text must be safe already."""
+
+
+def line_of(*parts: Part | str) -> Content:
+    """One content out of parts; nothing in them is read as markup."""
+    return Content.assemble(*parts)
+
+
+def sides(left: Content, right: Content, width: int) -> Content:
+    """`left` and `right` at the two ends of a line; where they collide, the left one is cut."""
+    room = width - right.cell_length - 1
+    if room < 8:
+        return left.truncate(width, ellipsis=True)
+    kept = left.truncate(room, ellipsis=True)
+    return Content.assemble(kept, " " * (width - kept.cell_length - right.cell_length), right)
+
+
+class Line(Widget, can_focus=False):
+    """Shows one `Content`; setting an equal one costs nothing and writes nothing."""
+
+    DEFAULT_CSS = "Line { height: 1; width: 1fr; }"
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._content = Content("")
+
+    def show(self, content: Content) -> None:
+        if content != self._content or content.spans != self._content.spans:
+            self._content = content
+            self.refresh()
+
+    @property
+    def plain(self) -> str:
+        """What stands there, without colours."""
+        return self._content.plain
+
+    def render(self) -> Content:
+        return self._content
