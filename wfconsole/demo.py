@@ -154,9 +154,7 @@ class Trickle:
 def _next_run(demo: Demo, number: int) -> CreateRun:
     if number % 5 == 4 or not demo.documents:
         source = f"stock-{number}.csv"
-        return _create(
-            "flaky-import", {"source": source, "rows": 200}, {"load-rows": {"delay_ms": 6_000}}, priority=5
-        )
+        return _create("flaky-import", {"source": source, "rows": 200}, {"load-rows": {"delay_ms": 6_000}}, priority=5)
     return _document_run(demo.documents[number % len(demo.documents)], 3_000)
 
 
@@ -167,9 +165,7 @@ def _document_run(path: Path, delay_ms: int) -> CreateRun:
     return _create("document-processor", {"url": str(path)}, config, priority=5)
 
 
-def _create(
-    workflow_id: str, given: dict[str, Any], config: dict[str, dict[str, Any]], *, priority: int
-) -> CreateRun:
+def _create(workflow_id: str, given: dict[str, Any], config: dict[str, dict[str, Any]], *, priority: int) -> CreateRun:
     return CreateRun(
         idempotency_key=f"demo-{new_token()}",
         workflow_id=workflow_id,

@@ -141,11 +141,7 @@ def command_line() -> list[str]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The child's environment: this one's, with the database, the workflows and where our packages are."""
-    given = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("WFCONSOLE_PROFILE", "WFCONSOLE_CONFIG")
-    }
+    given = {name: value for name, value in os.environ.items() if name not in ("WFCONSOLE_PROFILE", "WFCONSOLE_CONFIG")}
     file = settings.database_file
     given["WFCONSOLE_DB"] = f"sqlite:///{file.absolute()}" if file is not None else settings.database
     given["WFCONSOLE_WORKFLOWS"] = ",".join(settings.workflows)

@@ -122,9 +122,7 @@ def parse_moment(text: str, *, now: datetime, tz: tzinfo, future: bool = False) 
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"{text!r} is no time; write it like 2h, 02:10, 2026-11-23 or 2026-11-23T02:10:00Z"
-        ) from error
+        raise ValueError(f"{text!r} is no time; write it like 2h, 02:10, 2026-11-23 or 2026-11-23T02:10:00Z") from error
 
 
 def _clock_time(clock: re.Match[str], now: datetime, future: bool) -> datetime:
@@ -207,9 +205,7 @@ def _apply(term: Term, found: dict[str, Any], now: datetime, tz: tzinfo) -> None
 
 def _bare(term: Term, found: dict[str, Any]) -> None:
     if len(term.values) > 1 and not term.negated:
-        raise FilterError(
-            term.text, f"{term.text}: alternatives need a field; quote the text to search for the comma"
-        )
+        raise FilterError(term.text, f"{term.text}: alternatives need a field; quote the text to search for the comma")
     target = "not_text" if term.negated else "text"
     found[target] = found.get(target, ()) + term.values
 

@@ -253,9 +253,7 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo("UTC" if name.lower() == "utc" else name)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"unknown time zone {name!r}; use local, utc or a name such as Europe/Berlin"
-        ) from error
+        raise ValueError(f"unknown time zone {name!r}; use local, utc or a name such as Europe/Berlin") from error
 
 
 def _local_zone() -> tzinfo:

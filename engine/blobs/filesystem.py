@@ -11,6 +11,9 @@ from pathlib import Path
 
 from engine.blobs.keys import checked_key
 
+_UNDER_WAY = ".put~"
+"""Begins the names of files being written: no key has a `~`."""
+
 
 class FilesystemBlobStore:
     """`engine.ports.blobs.BlobStore` under `root`, private to the user (directories 0700, files 0600)."""
@@ -28,7 +31,9 @@ class FilesystemBlobStore:
         return await asyncio.to_thread(self._path(key).is_file)
 
     async def delete(self, key: str) -> None:
-        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+        path = self._path(key)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            await asyncio.to_thread(path.unlink)
 
     async def list(self, prefix: str = "") -> builtins.list[str]:
         return await asyncio.to_thread(self._keys, prefix)
@@ -38,7 +43,7 @@ class FilesystemBlobStore:
 
     def _put(self, path: Path, content: bytes) -> None:
         _make_private(path.parent, self._root)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".put-")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNDER_WAY)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -54,15 +59,17 @@ class FilesystemBlobStore:
     @staticmethod
     def _get(path: Path, key: str) -> bytes:
         try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        except (FileNotFoundError, NotADirectoryError):
+            with open(path, "rb", opener=_open_no_link) as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise KeyError(key) from None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
 
     def _keys(self, prefix: str) -> builtins.list[str]:
-        start = self._root.joinpath(*prefix.split("/")[:-1])
-        found = (path for path in start.rglob("*") if path.is_file() and not path.name.startswith(".put-"))
+        folders = prefix.split("/")[:-1]
+        if any(not one.strip(".") for one in folders):
+            return []
+        start = self._root.joinpath(*folders)
+        found = (path for path in start.rglob("*") if path.is_file() and not path.name.startswith(_UNDER_WAY))
         keys = (path.relative_to(self._root).as_posix() for path in found)
         return sorted(key for key in keys if key.startswith(prefix))
 
@@ -77,6 +84,11 @@ def _make_private(directory: Path, root: Path) -> None:
         directory = directory.parent
     for one in reversed(missing):
         one.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_directory(one.parent)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _sync_directory(directory: Path) -> None:

@@ -16,12 +16,15 @@ class MemoryBlobStore:
         self._blobs[key] = bytes(content)
 
     async def get(self, key: str) -> bytes:
+        checked_key(key)
         return self._blobs[key]
 
     async def has(self, key: str) -> bool:
+        checked_key(key)
         return key in self._blobs
 
     async def delete(self, key: str) -> None:
+        checked_key(key)
         self._blobs.pop(key, None)
 
     async def list(self, prefix: str = "") -> list[str]:

@@ -1,6 +1,7 @@
 """The read API: everything consoles and dashboards see of the engine."""
 
 from engine.inspector.inspector import Inspector
+from engine.inspector.notes import AnnotationView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -21,6 +22,7 @@ from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageStatus
 
 __all__ = [
+    "AnnotationView",
     "ArtifactView",
     "AttemptView",
     "CostRow",

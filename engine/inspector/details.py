@@ -15,7 +15,7 @@ from engine.inspector.views import ArtifactView, AttemptView, PlanStage, RunDeta
 from engine.model.json import Json
 from engine.model.read_records import AttemptRow, RunWhole
 from engine.model.records import ArtifactRecord, StageRecord
-from engine.model.status import ACTIVE_STAGE, StageStatus
+from engine.model.status import ACTIVE_STAGE, RunStatus, StageStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def detail_of(parts: DetailParts, payloads: Payloads) -> RunDetail:
         **summary_fields(parts.summary, parts.now),
         input=payloads.value(whole.input),
         config=payloads.value(whole.config) or {},
-        output=payloads.value(whole.output),
+        output=_output(parts, payloads),
         metadata=payloads.value(whole.metadata) or {},
         plan=planned_groups(parts.summary.plan),
         stages=[
@@ -82,12 +82,25 @@ def _input(parts: DetailParts, stage: StageRecord, given: str | None, payloads: 
         return payloads.value(given)
     if stage.group_no <= 1:
         return payloads.value(parts.whole.input)
-    before = {
-        other.stage_id: payloads.value(other.output)
-        for other, _ in parts.stages
-        if other.group_no == stage.group_no - 1 and other.status == StageStatus.COMPLETED
+    return _group_output(parts, stage.group_no - 1, payloads)
+
+
+def _output(parts: DetailParts, payloads: Payloads) -> Json:
+    """The run's output: the stored one, or what its last group gave."""
+    row = parts.whole.row
+    if parts.whole.output is not None or row.status != RunStatus.COMPLETED:
+        return payloads.value(parts.whole.output)
+    return _group_output(parts, row.group_no, payloads)
+
+
+def _group_output(parts: DetailParts, group_no: int, payloads: Payloads) -> Json:
+    """The output of a group of one bare, of several by stage id."""
+    outputs = {
+        stage.stage_id: payloads.value(stage.output)
+        for stage, _ in parts.stages
+        if stage.group_no == group_no and stage.status == StageStatus.COMPLETED
     }
-    return next(iter(before.values()), None) if _size(parts, stage.group_no - 1) == 1 else before
+    return next(iter(outputs.values()), None) if _size(parts, group_no) == 1 else outputs
 
 
 def _size(parts: DetailParts, group_no: int) -> int:

@@ -16,6 +16,7 @@ from engine.model.status import ACTIVE_STAGE, RunStatus, StageStatus
 
 _SHOW = ("open it", "enter", "show")
 _LOGS = ("follow its log", "f", "logs")
+_READ = ("read its log", "enter", "logs")
 _CANCEL = ("cancel it", "c", "cancel")
 _RETRY = ("retry the failed stages", "F", "retry")
 _NEXT: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -28,7 +29,7 @@ _NEXT: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "poll_wait": (_LOGS, _CANCEL),
     "stage_wait": (_LOGS, _CANCEL),
     "queue": (_CANCEL,),
-    "failed": (_RETRY, _LOGS),
+    "failed": (_RETRY, _READ),
     "done": (_SHOW,),
 }
 _WITHOUT_WORKERS = frozenset({"no_worker", "definition_gone", "lease_held", "poll_due"})

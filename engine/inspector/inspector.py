@@ -40,6 +40,7 @@ from engine.ports.reads import ReadStore
 EVERY_RUN = RunFilter()
 FIRST_PAGE = PageRequest()
 MOST_COST_ROWS = 10_000
+MOST_LINES = 10_000
 _MOST_CANDIDATES = 10
 _RATE_WINDOW = timedelta(minutes=1)
 _FAIL_WINDOW = timedelta(hours=1)
@@ -165,7 +166,7 @@ class Inspector:
     async def tail_logs(
         self, run_id: str | None = None, *, after: str | None = None, limit: int = 500
     ) -> Page[LogLine]:
-        """The lines after the line `after`, in commit order; without it the last `limit` lines.
+        """The lines after the line `after`, in commit order; without it the last `limit` lines (1 to 10,000).
 
         `next_cursor` is the last line seen, always given: asking again with it misses nothing.
         Raises `RunNotFound`.
@@ -173,7 +174,7 @@ class Inspector:
         seen = None if after is None else _line(after)
 
         def read(reads: ReadStore) -> Page[LogLine]:
-            found = reads.tail(run_id, seen, max(0, limit))
+            found = reads.tail(run_id, seen, max(1, min(limit, MOST_LINES)))
             if not found:
                 _must_exist(reads, run_id)
             last = found[-1].seq if found else seen or 0

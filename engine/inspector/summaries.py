@@ -59,7 +59,7 @@ def summary_fields(parts: RunParts, now: datetime) -> dict[str, Any]:
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "duration_ms": duration_ms(run.started_at, run.completed_at, now),
-        "current_stages": [stage.stage_id for stage in active],
+        "current_stages": [stage.stage_id for stage in active] or _failed_stages(run),
         "progress": progress_of(parts),
         "attempt": leading.attempt if leading else 0,
         "tries": leading.tries if leading else 0,
@@ -82,6 +82,11 @@ def active_stages(parts: RunParts) -> list[StageRow]:
     if parts.run.status != RunStatus.RUNNING:
         return []
     return [stage for stage in parts.reached if stage.status in ACTIVE_STAGE]
+
+
+def _failed_stages(run: RunRow) -> list[str]:
+    """Where a failed run came to its end: what an operator looks for first."""
+    return [run.failed_stage] if run.status == RunStatus.FAILED and run.failed_stage else []
 
 
 def _backs_off(stage: StageRow) -> bool:

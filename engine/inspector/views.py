@@ -51,6 +51,7 @@ class RunSummary(View):
     duration_ms: int | None
     """From start to end, or to now while it runs."""
     current_stages: list[str]
+    """The active ones, by number; of a failed run the first that failed."""
     progress: float | None
     """0 to 1, over the stages of the plan."""
     attempt: int

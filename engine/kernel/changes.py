@@ -7,6 +7,7 @@ before anything is decided about them, so what is decided here is what is true w
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,9 @@ from engine.model.records import (
     StageRecord,
 )
 from engine.ports.work import UnitOfWork
+
+Outputs = dict[str, tuple[int, str]]
+"""(group, output text) by stage id."""
 
 
 class Torn(Exception):
@@ -47,10 +51,13 @@ class Changes:
         self._jobs: dict[str, JobRecord] = {}
         self._finished: list[tuple[Lease, JobRecord]] = []
         self._events: list[EventRecord] = []
+        self._sequences: dict[str, int] = {}
+        """The last sequence given out here, by run."""
         self.logs: list[LogRecord] = []
         self.annotations: list[AnnotationRecord] = []
         self.artifacts: list[ArtifactRecord] = []
-        self._outputs: dict[tuple[str, str], tuple[int, str]] = {}
+        self._outputs: dict[str, Outputs] = {}
+        self._known: dict[str, Outputs] = {}
 
     def lock(self, run_ids: set[str]) -> None:
         """Lock these runs, unless this transaction has them already."""
@@ -92,7 +99,7 @@ class Changes:
     def complete_stage(self, stage: StageRecord, output: str) -> None:
         """A stage with its output, which later groups of this transaction already see."""
         self.update_stage(stage)
-        self._outputs[stage.run_id, stage.stage_id] = (stage.group_no, output)
+        self._outputs.setdefault(stage.run_id, {})[stage.stage_id] = (stage.group_no, output)
 
     def archive(self, stage: StageRecord) -> None:
         """Keep this attempt, as given, before its row goes on to the next."""
@@ -121,22 +128,42 @@ class Changes:
 
     def event(self, run_id: str, type_: str, causation: str, **fields: Json) -> None:
         """Append an event to its run's history, next in sequence."""
-        run = self._runs[run_id]
-        sequence = run.last_sequence + 1
-        self._runs[run_id] = replace(run, last_sequence=sequence, updated_at=self.now)
-        self._events.append(EventRecord(new_id(), run_id, sequence, type_, dumps(fields), causation, self.now))
+        sequence = self._sequences.get(run_id) or self._runs[run_id].last_sequence
+        self._sequences[run_id] = sequence + 1
+        self._events.append(EventRecord(new_id(), run_id, sequence + 1, type_, dumps(fields), causation, self.now))
 
-    def outputs(self, run_id: str) -> dict[str, tuple[int, str]]:
-        """(group, output text) of the run's completed stages, by stage id, this transaction's included."""
-        found = {stage: (group, text) for _, stage, group, text in self.work.stages.outputs([run_id])}
-        found.update({stage: entry for (run, stage), entry in self._outputs.items() if run == run_id})
-        return found
+    def know_outputs(self, run_id: str, outputs: Outputs) -> None:
+        """All the run's outputs so far, from a delivery that was given them: they need not be read again."""
+        self._known.setdefault(run_id, {}).update(outputs)
+
+    def outputs_known(self, run_id: str) -> Outputs | None:
+        """What `know_outputs` was told and this transaction added, where that is all there is."""
+        known = self._known.get(run_id)
+        return None if known is None else {**known, **self._outputs.get(run_id, {})}
+
+    def outputs(self, run_id: str, stage_ids: Sequence[str]) -> Outputs:
+        """The outputs of these completed stages, this transaction's included."""
+        here = self._outputs.get(run_id, {})
+        if all(stage_id in here for stage_id in stage_ids):
+            return here
+        stored = {stage: (group, text) for _, stage, group, text in self.work.stages.outputs([run_id])}
+        return {**stored, **here}
+
+    def last_attempts(self, run_id: str) -> dict[str, int]:
+        """The highest earlier attempt by stage id, this transaction's included."""
+        last = self.work.stages.last_attempts(run_id)
+        for stage in self._archived:
+            if stage.run_id == run_id:
+                last[stage.stage_id] = max(stage.attempt, last.get(stage.stage_id, 0))
+        return last
 
     def write(self) -> None:
         """Write everything. Raises `Torn` when a lease is gone; the transaction must then be rolled back."""
         work = self.work
         if self._finished and work.jobs.finish(self._finished) != len(self._finished):
             raise Torn
+        for run_id, sequence in self._sequences.items():
+            self.update_run(run_id, last_sequence=sequence)
         for run_id, input_text in self._new_runs.items():
             work.runs.insert(self._runs[run_id], input_text)
         changed = [run for run_id, run in self._runs.items() if run is not self._before.get(run_id)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from engine.kernel.changes import Outputs
 from engine.kernel.rules.hand_off import MAX_IN_A_ROW, Shares, share
 from engine.kernel.settling import Settling, causation
 from engine.model.ids import new_token
@@ -176,12 +177,7 @@ class Claiming:
         """What was leased, with all its bodies need; read after the writes."""
         if not self._leased:
             return []
-        run_ids = sorted({job.run_id for job, _, _ in self._leased})
-        outputs: dict[str, dict[str, str]] = {run_id: {} for run_id in run_ids}
-        groups: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
-        for run_id, stage_id, group, text in self._work.stages.outputs(run_ids):
-            outputs[run_id][stage_id] = text
-            groups[run_id][stage_id] = group
+        outputs = self._outputs()
         first = [job.run_id for job, stage, _ in self._leased if stage.group_no == 1]
         run_inputs = self._work.runs.inputs(first) if first else {}
         return [
@@ -190,8 +186,21 @@ class Claiming:
                 stage=stage,
                 definition=self._changes.run(job.run_id).definition,
                 input=run_inputs[job.run_id] if stage.group_no == 1 else input_text,
-                outputs=outputs[job.run_id],
-                groups=groups[job.run_id],
+                outputs={stage_id: text for stage_id, (_, text) in outputs[job.run_id].items()},
+                groups={stage_id: group for stage_id, (group, _) in outputs[job.run_id].items()},
             )
             for job, stage, input_text in self._leased
         ]
+
+    def _outputs(self) -> dict[str, Outputs]:
+        """Of the runs at hand; read only where a delivery did not bring them along. A first group has none."""
+        outputs: dict[str, Outputs] = {}
+        unknown = []
+        for job, stage, _ in self._leased:
+            known = {} if stage.group_no == 1 else self._changes.outputs_known(job.run_id)
+            outputs[job.run_id] = known or {}
+            if known is None:
+                unknown.append(job.run_id)
+        for run_id, stage_id, group, text in self._work.stages.outputs(unknown) if unknown else []:
+            outputs[run_id][stage_id] = (group, text)
+        return outputs

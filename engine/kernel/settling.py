@@ -56,6 +56,9 @@ class Settling:
             case Completed():
                 changes.finish_job(claimed.lease, replace(free, status=JobStatus.COMPLETED, completed_at=changes.now))
                 changes.artifacts += ending.artifacts
+                if len(self.plan(changes.run(job.run_id)).groups[stage.group_no - 1]) == 1:
+                    given = {one: (claimed.groups[one], text) for one, text in claimed.outputs.items()}
+                    changes.know_outputs(job.run_id, given)
                 self.complete(stage, ending.output, ending.metrics, causation(job))
                 return Settled("completed")
             case Suspended():
@@ -278,8 +281,8 @@ class Settling:
         run = changes.run(run_id)
         configs = loads(run.config)
         planned = plan.groups[group - 1]
-        text = None if group == 1 else group_output(plan, group - 1, changes.outputs(run_id))
-        before = changes.work.stages.last_attempts(run_id) if run.generation else {}
+        text = None if group == 1 else group_output(plan, group - 1, changes.outputs(run_id, _members(plan, group - 1)))
+        before = changes.last_attempts(run_id) if run.generation else {}
         for one in planned:
             self._open_stage(run, one, before.get(one.stage_id, 0), text, configs.get(one.stage_id))
         changes.update_run(run_id, group_no=group, open_stages=len(planned))
@@ -307,7 +310,7 @@ class Settling:
 
     def _complete_run(self, run: RunRecord, plan: Plan, cause: str) -> None:
         changes = self.changes
-        outputs = changes.outputs(run.id)
+        outputs = changes.outputs(run.id, _members(plan, len(plan.groups)))
         last = plan.groups[-1]
         # A blob's pointer stands for a single output; of several, readers put the parts together.
         output = outputs[last[0].stage_id][1] if len(last) == 1 else group_output(plan, len(plan.groups), outputs)
@@ -361,13 +364,17 @@ def job_for(run: RunRecord, stage: StageRecord) -> JobRecord:
 
 def group_output(plan: Plan, group: int, outputs: dict[str, tuple[int, str]]) -> str | None:
     """What a group hands on: bare from one stage, else by stage id. None: too long to copy, or partly in blobs."""
-    members = [planned.stage_id for planned in plan.groups[group - 1]]
+    members = _members(plan, group)
     texts = [outputs[stage_id][1] for stage_id in members]
     if len(members) == 1:
         return texts[0] if not is_pointer(texts[0]) else None
     if any(map(is_pointer, texts)) or sum(map(len, texts)) > INLINE_LIMIT:
         return None
     return "{" + ",".join(f"{dumps(stage_id)}:{text}" for stage_id, text in zip(members, texts, strict=True)) + "}"
+
+
+def _members(plan: Plan, group: int) -> list[str]:
+    return [planned.stage_id for planned in plan.groups[group - 1]]
 
 
 def _failed(stage: StageRecord, error: str, code: str | None, now: datetime) -> StageRecord:

@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 class RunFilter(BaseModel):
-    """Which runs: every given field must match (AND), any of a tuple will do (OR). Excluded values come with `not_`.
+    """Which runs: every given field must match (AND), any of a tuple will do (OR; of `text`: all).
+    Excluded values come with `not_`.
 
     `status` takes stored run statuses and the derived words `RETRYING` (in backoff) and `WAITING` (all active stages
     suspended). `text` searches id, idempotency key, input and error; `error` the error alone: both literal, any case.

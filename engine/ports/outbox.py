@@ -13,7 +13,8 @@ class Outbox(Protocol):
     """Every method acts inside the open transaction."""
 
     def append(self, events: Sequence[EventRecord]) -> None:
-        """Add events; their sequences were given under the lock of their run."""
+        """Add events; their sequences were given under the lock of their run, whose `last_sequence` is saved with
+        them: that makes the run due for delivery."""
 
     def claim_runs(self, token: str, until: datetime, limit: int) -> list[str]:
         """Take up to `limit` runs with undelivered events that are due and that nobody delivers now; oldest first."""

@@ -91,6 +91,7 @@ class SqliteStore:
         return connection
 
     def watch(self) -> Watch:
+        self._check_usable()
         if self._poller is not None:
             self._poller.start()
         return self._watches.new()

@@ -164,6 +164,8 @@ class Writer:
                 member.result = member.fn(work)
                 work.finish()
             member.announced = work.announced
+            if not driver.in_transaction:
+                raise sqlite3.OperationalError("the transaction ended before its commit")
         except BaseException as error:
             if not driver.in_transaction:
                 raise _TransactionLost from error

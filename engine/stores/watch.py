@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -76,12 +77,14 @@ class DataVersionPoller:
         self._path = path
         self._watches = watches
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        if self._thread is None and not self._stopping.is_set():
-            self._thread = threading.Thread(target=self._run, name="wfconsole-watch", daemon=True)
-            self._thread.start()
+        with self._starting:
+            if self._thread is None and not self._stopping.is_set():
+                self._thread = threading.Thread(target=self._run, name="wfconsole-watch", daemon=True)
+                self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -90,7 +93,7 @@ class DataVersionPoller:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            with contextlib.suppress(DBAPIError, OSError):
+            with contextlib.suppress(DBAPIError, sqlite3.Error, OSError):
                 self._look()
             # The file is away or broken: readers will say so; look again once it may be back.
             self._stopping.wait(1.0)
@@ -99,11 +102,14 @@ class DataVersionPoller:
         connection = connect(self._path, read_only=True)
         try:
             driver = raw(connection)
+            # The first look counts as news: what was committed before it, since somebody began to wait, can't be told.
             seen = None
-            while not self._stopping.wait(POLL_SECONDS):
+            while True:
                 version = driver.execute("PRAGMA data_version").fetchone()[0]
-                if seen is not None and version != seen:
+                if version != seen:
                     self._watches.wake_all()
                 seen = version
+                if self._stopping.wait(POLL_SECONDS):
+                    return
         finally:
             connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def test_follow_prints_log_lines_then_the_run(cli: Cli) -> None:
     assert [line["id"] for line in lines] == [line["id"] for line in stored]
 
 
+def test_run_wait_executes_its_own_run_only(cli: Cli) -> None:
+    other = cli(*FAILING, "--wait", "--json").json["id"]
+    cli("rerun", other, "--from", "validate-rows", "--set-config", "validate-rows.strict=false")
+    third = cli(*DOC, "-q").out.strip()
+    assert cli(*DOC, "--wait").code == 0
+    left = {stage["stage_id"]: stage["status"] for stage in cli("show", other, "--json").json["stages"]}
+    assert left["validate-rows"] == "PENDING"
+    assert cli("show", third, "--json").json["status"] == "PENDING"
+    cli("worker", "--once")
+    assert cli("wait", other, third).code == 0
+
+
 def test_a_worker_executes_what_waits(cli: Cli) -> None:
     cli(*DOC)
     cli(*FAILING)
@@ -99,9 +112,7 @@ def test_a_failed_run_is_explained_and_rerun(cli: Cli) -> None:
     assert cli(*FAILING, "--wait").code == 1
     why = cli("explain", "@last", "--json").json
     assert (why["code"], bool(why["summary"])) == ("failed", True)
-    answer = cli(
-        "rerun", "@last", "--from", "validate-rows", "--set-config", "validate-rows.strict=false", "--json"
-    )
+    answer = cli("rerun", "@last", "--from", "validate-rows", "--set-config", "validate-rows.strict=false", "--json")
     assert answer.json["deleted_stages"] == ["validate-rows"]
     cli("worker", "--once")
     assert cli("wait", "@last", "--timeout", "5s").code == 0
@@ -132,9 +143,7 @@ def dead_letters(cli: Cli, number: int) -> list[dict[str, str]]:
         assert time.monotonic() < deadline, dead
 
 
-def test_dead_letters_are_listed_replayed_and_discarded(
-    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dead_letters_are_listed_replayed_and_discarded(cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox = here / "inbox"
     monkeypatch.setenv("WFCONSOLE_SAMPLE_INBOX", str(inbox))
     cli(*DOC)
@@ -210,9 +219,10 @@ def test_doctor_says_what_is_broken(cli: Cli, here: Path) -> None:
 
 
 def test_demo_without_a_terminal_executes_and_prints_the_overview(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WFCONSOLE_SAMPLE_INBOX", "")
+    monkeypatch.setattr(tempfile, "tempdir", str(here))
     answer = cli("demo", "--json")
     assert answer.code == 0, answer.err
     counts = answer.json["counts"]

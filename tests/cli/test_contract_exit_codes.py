@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,12 @@ def test_124_a_wait_that_times_out(cli: Cli) -> None:
     assert cli("wait", run_id, "--timeout", "10ms").code == 124
     answer = cli(*DOC, "--wait", "--no-worker", "--timeout", "10ms", "--json")
     assert (answer.code, answer.json["status"]) == (124, "PENDING")
+
+
+def test_ids_on_standard_input_need_yes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = created(cli)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{run_id}\n"))
+    refused = cli("cancel", "-")
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert cli("cancel", "-", "--yes", "--wait").code == 0
+    assert cli("show", run_id, "--json").json["status"] == "CANCELLED"

@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cli_user import Cli
 
 from engine.inspector.views import WorkerView
 from wfconsole import embedded_worker
 from wfconsole.embedded_worker import EmbeddedWorker, WorkerState, command_line, environment, needed
+from wfconsole.gateway import Gateway
 from wfconsole.settings import Settings
 
 OBEDIENT = "import sys, signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); sys.stdin.read()"
@@ -23,6 +25,9 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("deaf", flush=True)
 signal.pause()
 """
+SLOW = (
+    "run", "document-processor", "--input", '{"url": "doc.md"}', "--set-config", "extract-text.delay_ms=600000",
+)  # fmt: skip
 DYING = "import sys; sys.exit('no such table')"
 
 
@@ -32,9 +37,7 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     def make(program: str) -> EmbeddedWorker:
         monkeypatch.setattr(embedded_worker, "command_line", lambda: [sys.executable, "-c", program])
-        return EmbeddedWorker(
-            Settings(db=f"sqlite:///{tmp_path / 'x.db'}"), log_file=tmp_path / "logs" / "worker.log"
-        )
+        return EmbeddedWorker(Settings(db=f"sqlite:///{tmp_path / 'x.db'}"), log_file=tmp_path / "logs" / "worker.log")
 
     return make
 
@@ -92,9 +95,7 @@ async def test_a_child_that_dies_is_restarted(child, monkeypatch: pytest.MonkeyP
     await worker.stop()
 
 
-async def test_one_that_keeps_dying_is_given_up_with_its_last_words(
-    child, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_that_keeps_dying_is_given_up_with_its_last_words(child, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_worker, "_BACKOFF_S", (0.0,))
     worker = child(DYING)
     await worker.start()
@@ -104,15 +105,32 @@ async def test_one_that_keeps_dying_is_given_up_with_its_last_words(
     await worker.stop()
 
 
-async def test_a_program_that_is_not_there_is_a_state_not_an_exception(
-    child, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_program_that_is_not_there_is_a_state_not_an_exception(child, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = child(OBEDIENT)
     monkeypatch.setattr(embedded_worker, "command_line", lambda: ["/nowhere/at/all"])
     await worker.start()
     state = await until(worker, "failed")
     assert "No such file" in (state.reason or "")
     await worker.stop()
+
+
+def test_the_real_worker_executes_and_gives_its_leases_back_within_two_seconds(cli: Cli, here: Path) -> None:
+    run_id = cli(*SLOW, "-q").out.strip()
+    settings = Settings(db=f"sqlite:///{here / 'runs.db'}", workflows=("sample_workflows",))
+
+    async def watch_and_stop() -> float:
+        worker = EmbeddedWorker(settings)
+        async with Gateway(settings) as gateway:
+            await worker.start()
+            while not any(stage.status == "RUNNING" for stage in (await gateway.inspector.run(run_id)).stages):
+                await gateway.changed(1.0)
+        began = asyncio.get_running_loop().time()
+        await worker.stop()
+        return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(asyncio.wait_for(watch_and_stop(), 30)) < 2.0
+    left = cli("show", run_id, "--json").json
+    assert [stage["status"] for stage in left["stages"]] == ["PENDING"]
 
 
 def test_nothing_secret_is_on_the_command_line(tmp_path: Path) -> None:
@@ -123,9 +141,7 @@ def test_nothing_secret_is_on_the_command_line(tmp_path: Path) -> None:
     assert given["WFCONSOLE_WORKFLOWS"] == "mine,other:x"
 
 
-def test_the_child_opens_the_same_file_wherever_it_runs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_child_opens_the_same_file_wherever_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert environment(Settings(db="sqlite:///a.db"))["WFCONSOLE_DB"] == f"sqlite:///{tmp_path / 'a.db'}"
 
@@ -151,7 +167,5 @@ def other(*, alive: bool = True, workflows: tuple[str, ...] = ("a", "b")) -> Wor
         (Settings(db="sqlite:///a.db"), [other(workflows=("a",))], True),
     ],
 )
-def test_when_a_console_needs_its_own_worker(
-    settings: Settings, workers: list[WorkerView], expected: bool
-) -> None:
+def test_when_a_console_needs_its_own_worker(settings: Settings, workers: list[WorkerView], expected: bool) -> None:
     assert needed(settings, ["a", "b"], workers) is expected

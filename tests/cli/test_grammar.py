@@ -15,9 +15,7 @@ def test_global_options_count_before_and_after_the_command() -> None:
 
 
 def test_a_later_option_wins_and_workflows_add_up() -> None:
-    found = parse(
-        ["--db", "a", "--workflows", "m", "dlq", "--workflows", "n:x", "ls", "--workflows", "o", "--db", "b"]
-    )
+    found = parse(["--db", "a", "--workflows", "m", "dlq", "--workflows", "n:x", "ls", "--workflows", "o", "--db", "b"])
     assert found.db == "b"
     assert found.workflows == ["m", "n:x", "o"]
 

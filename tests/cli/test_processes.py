@@ -36,7 +36,10 @@ def spawn(here: Path, program: list[str]) -> Iterator[Callable[..., subprocess.P
     for child in started:
         if child.poll() is None:
             child.kill()
-        child.communicate()
+        child.wait(30)
+        for stream in (child.stdin, child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def until(cli: Cli, wanted: Callable[[dict[str, object]], bool], *argv: str) -> dict[str, object]:
@@ -191,9 +194,7 @@ def test_no_traceback_unless_asked_for(here: Path, program: list[str]) -> None:
     assert quiet.returncode == 2
     assert quiet.stderr.count("\n") == 1
     assert "no_such_module_at_all" in quiet.stderr
-    loud = subprocess.run(
-        line, capture_output=True, text=True, timeout=60, env={**os.environ, "WFCONSOLE_DEBUG": "1"}
-    )
+    loud = subprocess.run(line, capture_output=True, text=True, timeout=60, env={**os.environ, "WFCONSOLE_DEBUG": "1"})
     assert "Traceback" in loud.stderr
 
 

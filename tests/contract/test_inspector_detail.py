@@ -56,9 +56,7 @@ async def test_payloads_and_derived_inputs(store: InspectedStore) -> None:
     done = {"status": StageStatus.COMPLETED}
     store.stage(run, "extract", group_no=1, number=1, output='{"text":"e"}', **done)
     store.stage(run, "right", group_no=2, number=3, output="2", **done)
-    store.stage(
-        run, "left", group_no=2, number=2, output="null", config='{"n":1}', metrics='{"words":7}', **done
-    )
+    store.stage(run, "left", group_no=2, number=2, output="null", config='{"n":1}', metrics='{"words":7}', **done)
     store.stage(run, "report", group_no=3, number=4, output='"out"', **done)
     detail = await store.inspector.run(run.id)
     assert (detail.input, detail.output) == ({"text": "in"}, "out")
@@ -77,6 +75,19 @@ async def test_payloads_and_derived_inputs(store: InspectedStore) -> None:
     assert [stage.number for group in detail.plan for stage in group] == [1, 2, 3, 4]
 
 
+async def test_an_output_that_was_not_stored_is_put_together(store: InspectedStore) -> None:
+    run = store.run(status=RunStatus.COMPLETED, completed_at=NOW, group_no=2)
+    store.stage(run, "a", group_no=1, status=StageStatus.COMPLETED, output="0")
+    blob = pointer_text(BlobPointer("runs/b", 3, "d"))
+    await store.blobs.put("runs/b", b"[1]")
+    store.stage(run, "b", number=2, status=StageStatus.COMPLETED, output=blob)
+    store.stage(run, "c", number=3, status=StageStatus.COMPLETED, output="2")
+    assert (await store.inspector.run(run.id)).output == {"b": [1], "c": 2}
+    unfinished = store.run()
+    store.stage(unfinished, "a", status=StageStatus.COMPLETED, output="0")
+    assert (await store.inspector.run(unfinished.id)).output is None
+
+
 async def test_a_stored_input_wins_and_a_group_of_one_gives_it_bare(store: InspectedStore) -> None:
     run = store.run(group_no=2)
     store.stage(run, "a", group_no=1, status=StageStatus.COMPLETED, output="[1]")
@@ -88,9 +99,7 @@ async def test_a_stored_input_wins_and_a_group_of_one_gives_it_bare(store: Inspe
 
 async def test_blobs_are_read_once_and_missing_ones_are_named(store: InspectedStore) -> None:
     run = a_run(store)
-    there, gone, bad = (
-        pointer_text(BlobPointer(f"runs/{name}", 3, "d")) for name in ("there", "gone", "bad")
-    )
+    there, gone, bad = (pointer_text(BlobPointer(f"runs/{name}", 3, "d")) for name in ("there", "gone", "bad"))
     await store.blobs.put("runs/there", b'{"long":"text"}')
     await store.blobs.put("runs/bad", b"\xff{")
     done = {"status": StageStatus.COMPLETED}
@@ -159,9 +168,7 @@ async def test_unpriced_calls_make_the_costs_unknown_where_they_were_made(store:
 async def test_times_of_a_running_and_a_waiting_stage(store: InspectedStore) -> None:
     run = store.run()
     store.stage(run, "left", started_at=ago(20))
-    store.stage(
-        run, "right", number=2, status=StageStatus.PENDING, started_at=None, retry_at=NOW, error="E: no"
-    )
+    store.stage(run, "right", number=2, status=StageStatus.PENDING, started_at=None, retry_at=NOW, error="E: no")
     left, right = (await store.inspector.run(run.id)).stages
     assert (left.duration_ms, left.retry_at) == (20_000, None)
     assert (right.duration_ms, right.retry_at, right.error) == (None, NOW, "E: no")

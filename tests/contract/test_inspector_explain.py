@@ -243,9 +243,7 @@ async def test_the_ends(store: InspectedStore) -> None:
 
 
 def test_every_explanation_is_json() -> None:
-    explanation = Explanation(
-        run_id="x", code="done", summary="s", since=NOW, until=None, facts={"at": NOW}, next=[]
-    )
+    explanation = Explanation(run_id="x", code="done", summary="s", since=NOW, until=None, facts={"at": NOW}, next=[])
     assert '"at":"2026-11-23T12:00:00Z"' in explanation.model_dump_json()
 
 

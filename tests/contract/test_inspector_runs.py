@@ -94,9 +94,7 @@ async def test_paging_10_000_runs_is_complete_and_without_repeats_while_runs_arr
     ],
 )
 @pytest.mark.parametrize("sign", ["", "-"])
-async def test_every_sort_pages_through_equals_and_missing_values(
-    store: InspectedStore, sort: str, sign: str
-) -> None:
+async def test_every_sort_pages_through_equals_and_missing_values(store: InspectedStore, sort: str, sign: str) -> None:
     for index in range(40):
         started = None if index % 3 == 0 else ago(50 + index % 2)
         ended = ago(index % 4) if started and index % 5 else None
@@ -269,9 +267,7 @@ async def test_text_that_no_store_can_hold_is_nowhere(store: InspectedStore) -> 
 
 
 async def test_times_money_and_durations(store: InspectedStore) -> None:
-    old = store.run(
-        created_at=ago(100), started_at=ago(90), completed_at=ago(80), total_cost=Decimal("0.5")
-    ).id
+    old = store.run(created_at=ago(100), started_at=ago(90), completed_at=ago(80), total_cost=Decimal("0.5")).id
     new = store.run(created_at=ago(10), started_at=ago(5)).id
     never = store.run(created_at=ago(50), started_at=None).id
     assert await ids(store, since=ago(10)) == [new]
@@ -292,9 +288,7 @@ async def test_derived_fields_of_a_running_run(store: InspectedStore) -> None:
     run = store.run(definition=flow.fingerprint, group_no=2, updated_at=ago(7))
     store.stage(run, "extract", group_no=1, number=1, status=StageStatus.COMPLETED, attempt=2, tries=2)
     store.stage(run, "left", number=2, progress=0.5, worker_id="w1")
-    store.stage(
-        run, "right", number=3, status=StageStatus.PENDING, attempt=4, tries=2, max_attempts=5, retry_at=NOW
-    )
+    store.stage(run, "right", number=3, status=StageStatus.PENDING, attempt=4, tries=2, max_attempts=5, retry_at=NOW)
     (shown,) = (await store.inspector.runs()).items
     assert shown.current_stages == ["left", "right"]
     assert (shown.attempt, shown.tries, shown.max_attempts) == (4, 2, 5)

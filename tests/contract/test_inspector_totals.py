@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from inspected_store import NOW, InspectedStore, ago, make_flow
@@ -131,8 +132,8 @@ async def test_of_a_stored_workflow_the_newest_definition_is_shown(store: Inspec
     assert shown.fingerprint == new.fingerprint
 
 
-async def rows(store: InspectedStore, by: str, **asked: object) -> dict[str, CostRow]:
-    return {row.key: row for row in (await store.inspector.costs(by, **asked)).items}  # type: ignore[arg-type]
+async def rows(store: InspectedStore, by: str, **asked: Any) -> dict[str, CostRow]:
+    return {row.key: row for row in (await store.inspector.costs(by, **asked)).items}
 
 
 async def test_costs_by_every_key(store: InspectedStore) -> None:

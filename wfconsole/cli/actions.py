@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -71,7 +72,7 @@ async def cancel(session: Session) -> int:
             raise IllegalTransition(target.run.id, now.status, "cancel it")
         return answer
 
-    return await _act_on(session, "Cancel", act)
+    return await _act_on(session, "Cancel", act, ends_runs=True)
 
 
 async def retry(session: Session) -> int:
@@ -101,16 +102,15 @@ async def rerun(session: Session) -> int:
     return await _act_on(session, f"Rerun from {given.from_stage}", act)
 
 
-async def _act_on(session: Session, verb: str, act: Act) -> int:
+async def _act_on(session: Session, verb: str, act: Act, *, ends_runs: bool = False) -> int:
     given = session.arguments
     session.forbid_read_only()
     timeout = session.duration("timeout")
     if timeout is not None and not given.wait:
         raise UsageError("--timeout goes with --wait")
-    if "-" in given.runs:
-        raise UsageError("ids from standard input are not available yet; write them out")
+    names = _names(session)
     async with session.gateway() as gateway:
-        targets, missing = await _targets(session, gateway)
+        targets, missing = await _targets(session, gateway, names)
         if targets:
             session.confirm(_question(verb, targets), word=_word(targets))
         bulk = given.key or new_id()
@@ -121,8 +121,20 @@ async def _act_on(session: Session, verb: str, act: Act) -> int:
         if given.wait and targets:
             await say_if_nobody_works(gateway, [target.run.id for target in targets])
             ended = await until_ended(gateway, [target.run.id for target in targets], timeout)
-            return code or verdict(ended)
+            return code or (DONE if ends_runs else verdict(ended))
         return code
+
+
+def _names(session: Session) -> list[str]:
+    """The runs as given, with those of standard input in the place of `-`."""
+    names: list[str] = []
+    for name in session.arguments.runs:
+        if name == "-":
+            session.insist("acting on ids from standard input")
+            names += sys.stdin.read().split()
+        else:
+            names.append(name)
+    return names
 
 
 async def _one(
@@ -174,11 +186,11 @@ async def _several(
     return PARTLY if report.failed else DONE
 
 
-async def _targets(session: Session, gateway: Gateway) -> tuple[list[Target], list[Item]]:
+async def _targets(session: Session, gateway: Gateway, names: Sequence[str]) -> tuple[list[Target], list[Item]]:
     """The runs to act on, each once, and those that don't exist; raises for an ambiguous prefix."""
     found: dict[str, Target] = {}
     missing: list[Item] = []
-    for given in session.arguments.runs:
+    for given in names:
         try:
             run_id = await resolve(gateway, given)
         except NotFound as error:
@@ -205,9 +217,7 @@ def _word(targets: Sequence[Target]) -> str:
 
 
 def _report(bulk: str, items: Sequence[Item]) -> Report:
-    counts = {
-        result: sum(item.result == result for item in items) for result in ("done", "skipped", "failed")
-    }
+    counts = {result: sum(item.result == result for item in items) for result in ("done", "skipped", "failed")}
     return Report(bulk=bulk, items=list(items), **counts)
 
 

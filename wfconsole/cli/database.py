@@ -32,9 +32,7 @@ async def check(session: Session) -> int:
     if session.out.as_json:
         session.out.document({"found": state.found, "needed": state.needed, "ok": state.ok})
     else:
-        session.out.line(
-            f"schema {state.found or 'none'}, needed {state.needed}: {'ok' if state.ok else 'no match'}"
-        )
+        session.out.line(f"schema {state.found or 'none'}, needed {state.needed}: {'ok' if state.ok else 'no match'}")
     if not state.ok:
         talk("run `wfconsole db upgrade`")
     return DONE if state.ok else DATABASE

@@ -49,9 +49,7 @@ async def show(session: Session) -> int:
         return DONE
     out.line(event.id, (event.type, "bold"))
     out.line(f"run {event.run_id}  sequence {event.sequence}  occurred {out.time(event.occurred_at)}")
-    out.line(
-        f"sink {event.sink or '-'}  deliveries {event.retry_count}  dead since {out.time(event.dead_at)}"
-    )
+    out.line(f"sink {event.sink or '-'}  deliveries {event.retry_count}  dead since {out.time(event.dead_at)}")
     out.line(("last error", "status-failed"))
     out.block(event.last_error or "-")
     out.line(("payload", "bold"))
@@ -96,9 +94,7 @@ async def discard(session: Session) -> int:
         session.confirm(f"Discard {len(chosen)} dead letters for good?", word=str(len(chosen)))
         bulk = given.key or new_id()
         ids = [event.id for event in chosen]
-        answer = await gateway.send(
-            DiscardDeadLetters(event_ids=ids, reason=given.reason, idempotency_key=bulk)
-        )
+        answer = await gateway.send(DiscardDeadLetters(event_ids=ids, reason=given.reason, idempotency_key=bulk))
         left = await _still_dead(gateway, chosen) if answer.discarded < len(chosen) else set()
     return _report(session, bulk, chosen, left, "discarded")
 
@@ -139,9 +135,7 @@ async def _find(gateway: Gateway, given: str) -> EventView:
     if not given or not found:
         raise NotFound(f"no dead letter {given!r}; see `wfconsole dlq ls`")
     if len(found) > 1:
-        raise UsageError(
-            f"{given!r} is the beginning of several: {', '.join(event.id for event in found[:8])}"
-        )
+        raise UsageError(f"{given!r} is the beginning of several: {', '.join(event.id for event in found[:8])}")
     return found[0]
 
 
@@ -166,6 +160,4 @@ def _print(out: Printer, found: Sequence[EventView]) -> None:
         )
         for event in found
     ]
-    out.table(
-        ("ID", "RUN", "TYPE", "SINK", "TRIES", "DEAD", "LAST ERROR"), rows, right=frozenset({"TRIES", "DEAD"})
-    )
+    out.table(("ID", "RUN", "TYPE", "SINK", "TRIES", "DEAD", "LAST ERROR"), rows, right=frozenset({"TRIES", "DEAD"}))

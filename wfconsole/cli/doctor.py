@@ -68,9 +68,7 @@ def _programs() -> Iterator[Finding]:
     if ours == theirs:
         yield Finding(check="engine", level="ok", message=str(theirs / "engine"))
     else:
-        message = (
-            f"another package of that name is in the way: {theirs / 'engine'} instead of {ours / 'engine'}"
-        )
+        message = f"another package of that name is in the way: {theirs / 'engine'} instead of {ours / 'engine'}"
         yield Finding(check="engine", level="failed", message=message)
     if wal_bug(sqlite3.sqlite_version_info):
         message = (
@@ -101,9 +99,7 @@ def _terminal() -> Iterator[Finding]:
     if not sys.stdout.isatty():
         yield Finding(check="terminal", level="ok", message=f"none on standard output; {facts}")
     elif "utf" not in encoding.lower():
-        yield Finding(
-            check="terminal", level="warning", message=f"{facts}: glyphs need UTF-8, or use --ascii"
-        )
+        yield Finding(check="terminal", level="warning", message=f"{facts}: glyphs need UTF-8, or use --ascii")
     elif size.columns < 80 or size.lines < 24:
         yield Finding(check="terminal", level="warning", message=f"{facts}: the console wants 80x24 or more")
     else:
@@ -132,9 +128,7 @@ async def _database(settings: Settings, sinks: bool) -> list[Finding]:
     try:
         state = await asyncio.to_thread(check_schema, settings.database)
         if not state.ok:
-            message = (
-                f"{shown}: schema {state.found or 'none'}, needed {state.needed}: run `wfconsole db upgrade`"
-            )
+            message = f"{shown}: schema {state.found or 'none'}, needed {state.needed}: run `wfconsole db upgrade`"
             return [Finding(check="database", level="failed", message=message)]
         async with open_engine(settings.database, workflows=[], read_only=True) as engine:
             overview = await engine.inspector.overview()
@@ -142,9 +136,7 @@ async def _database(settings: Settings, sinks: bool) -> list[Finding]:
         return [Finding(check="database", level="failed", message=f"{shown}: {error}")]
     found = [Finding(check="database", level="ok", message=f"{shown}: schema {state.found}")]
     if overview.undelivered and not (sinks or overview.workers_alive):
-        message = (
-            f"{overview.undelivered} events wait, and nothing here has a sink or plugin to deliver them to"
-        )
+        message = f"{overview.undelivered} events wait, and nothing here has a sink or plugin to deliver them to"
         found.append(Finding(check="events", level="warning", message=message))
     if overview.queue and not overview.workers_alive:
         message = f"{overview.queue} wait and no worker is alive: start one with `wfconsole worker`"

@@ -51,9 +51,7 @@ class Family:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; `handler` names who carries it out. Raises `UsageError`; help exits 0."""
     arguments = build_parser().parse_args(_join_dashed(argv))
-    arguments.workflows = [
-        item for depth in range(3) for item in getattr(arguments, f"workflows_{depth}", ())
-    ]
+    arguments.workflows = [item for depth in range(3) for item in getattr(arguments, f"workflows_{depth}", ())]
     arguments.json = getattr(arguments, "json", False)
     if arguments.headless and arguments.handler != "worker:work":
         raise UsageError("--headless goes with the worker: `wfconsole --headless worker`")
@@ -89,9 +87,7 @@ def add_globals(parser: argparse.ArgumentParser, depth: int) -> None:
     option("ascii", action="store_true", help="plain ASCII in place of glyphs")
     option("theme", metavar="NAME", help="the console's theme")
     option("tz", metavar="ZONE", help="local, utc or a name such as Europe/Berlin")
-    group.add_argument(
-        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version"
-    )
+    group.add_argument("--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version")
 
 
 def build_parser() -> Parser:
@@ -130,9 +126,7 @@ def _run_commands(commands: Family) -> None:
     when = run.add_mutually_exclusive_group()
     when.add_argument("--at", metavar="TIME", help="start not before: 02:10, 2026-11-23 or RFC 3339")
     when.add_argument("--in", dest="delay", metavar="DURATION", help="start not before, from now: 2h")
-    run.add_argument(
-        "--wait", action="store_true", help="wait for its end; execute it here if no worker takes it"
-    )
+    run.add_argument("--wait", action="store_true", help="wait for its end; execute it here if no worker takes it")
     run.add_argument("--follow", action="store_true", help="print its log while waiting")
     run.add_argument("--timeout", metavar="DURATION", help="stop waiting after; exit code 124")
     run.add_argument("-q", "--quiet", action="store_true", help="print the run's id only")
@@ -143,9 +137,7 @@ def _run_commands(commands: Family) -> None:
     ls.add_argument("--workflow", metavar="ID[,ID]")
     ls.add_argument("--since", metavar="TIME", help="created since: 2h, 02:10, 2026-11-23")
     ls.add_argument("--search", metavar="TEXT", help="in id, key, input and error")
-    ls.add_argument(
-        "--sort", metavar="FIELD", default="-created_at", help="a field, `-` before it for descending"
-    )
+    ls.add_argument("--sort", metavar="FIELD", default="-created_at", help="a field, `-` before it for descending")
     ls.add_argument("--limit", type=int, default=50, metavar="N")
     ls.add_argument("--cursor", metavar="CURSOR", help="the next_cursor of the page before")
     ls.add_argument("-q", "--quiet", action="store_true", help="full ids only")
@@ -161,9 +153,7 @@ def _run_commands(commands: Family) -> None:
 
     logs = commands.add("logs", "streams:logs", "log lines of some runs, or of all")
     logs.add_argument("runs", nargs="*", metavar="RUN")
-    logs.add_argument(
-        "-f", "--follow", action="store_true", help="go on as lines come; ends with the runs named"
-    )
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come; ends with the runs named")
     logs.add_argument("--stage", metavar="ID")
     logs.add_argument("--level", metavar="LEVEL", help="debug, info, warn or error, and above")
     logs.add_argument("--since", metavar="TIME")
@@ -180,7 +170,7 @@ def _action_commands(commands: Family) -> None:
         ("rerun", "run again from a stage on"),
     ):
         parser = commands.add(name, f"actions:{name}", summary)
-        parser.add_argument("runs", nargs="+", metavar="RUN")
+        parser.add_argument("runs", nargs="+", metavar="RUN", help="ids, @last, or - for ids on standard input")
         parser.add_argument("--key", metavar="KEY", help="idempotency key; of several runs: KEY/ID each")
         parser.add_argument("--yes", action="store_true", help="don't ask")
         parser.add_argument("--wait", action="store_true", help="wait for their end")
@@ -189,9 +179,7 @@ def _action_commands(commands: Family) -> None:
             parser.add_argument("--reason", metavar="TEXT")
         if name == "rerun":
             parser.add_argument("--from", dest="from_stage", required=True, metavar="STAGE")
-            parser.add_argument(
-                "--reuse-ai", action="store_true", help="answer equal AI calls from the former attempt"
-            )
+            parser.add_argument("--reuse-ai", action="store_true", help="answer equal AI calls from the former attempt")
             _set_config(parser)
 
 
@@ -204,9 +192,7 @@ def _place_commands(commands: Family) -> None:
     dlq.add("show", "dlq:show", "one dead letter, whole").add_argument("event", metavar="ID")
     replay = dlq.add("replay", "dlq:replay", "deliver again")
     replay.add_argument("events", nargs="*", metavar="ID")
-    replay.add_argument(
-        "--all", action="store_true", help="every dead letter; needs --yes without a terminal"
-    )
+    replay.add_argument("--all", action="store_true", help="every dead letter; needs --yes without a terminal")
     replay.add_argument("--run", metavar="RUN", help="those of one run")
     discard = dlq.add("discard", "dlq:discard", "close for good; needs --yes without a terminal")
     discard.add_argument("events", nargs="+", metavar="ID")
@@ -227,16 +213,12 @@ def _place_commands(commands: Family) -> None:
 
 def _upkeep_commands(commands: Family) -> None:
     dispatch = commands.add("dispatch", "dispatch:dispatch", "any command by its wire form")
-    dispatch.add_argument(
-        "command", metavar="JSON|@FILE|-", help='e.g. {"type": "run.cancel", "run_id": "…"}'
-    )
+    dispatch.add_argument("command", metavar="JSON|@FILE|-", help='e.g. {"type": "run.cancel", "run_id": "…"}')
     worker = commands.add("worker", "worker:work", "execute runs, without a screen")
     worker.add_argument("--concurrency", type=int, default=8, metavar="N")
     worker.add_argument("--worker-id", metavar="ID")
     worker.add_argument("--lease", default="60s", metavar="DURATION", help="renewed every quarter")
-    worker.add_argument(
-        "--drain", default="30s", metavar="DURATION", help="how long SIGTERM waits for stages"
-    )
+    worker.add_argument("--drain", default="30s", metavar="DURATION", help="how long SIGTERM waits for stages")
     worker.add_argument("--once", action="store_true", help="drain what is due, then exit")
     worker.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
     db = Family(_group(commands, "db", "the schema and its upkeep"), 2)
@@ -253,9 +235,7 @@ def _group(commands: Family, name: str, summary: str) -> Parser:
 
 
 def _set_config(parser: Parser) -> None:
-    parser.add_argument(
-        "--set-config", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="repeatable"
-    )
+    parser.add_argument("--set-config", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="repeatable")
 
 
 def _join_dashed(argv: Sequence[str]) -> list[str]:

@@ -72,8 +72,7 @@ class Printer:
         """Aligned columns, the last one cut at a terminal's edge. `right` names right-aligned ones."""
         shown = [[_split(cell) for cell in row] for row in rows]
         widths = [
-            max([cell_len(header), *(cell_len(row[at][0]) for row in shown)])
-            for at, header in enumerate(headers)
+            max([cell_len(header), *(cell_len(row[at][0]) for row in shown)]) for at, header in enumerate(headers)
         ]
         if self._terminal:
             room = shutil.get_terminal_size().columns - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)

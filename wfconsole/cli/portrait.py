@@ -41,9 +41,7 @@ def print_run(out: Printer, run: RunDetail) -> None:
             out.block(_json(value))
     for stage in run.stages:
         for artifact in stage.artifacts:
-            out.line(
-                f"artifact {stage.stage_id}/{artifact.name}  {artifact.media_type}  {size(artifact.size)}"
-            )
+            out.line(f"artifact {stage.stage_id}/{artifact.name}  {artifact.media_type}  {size(artifact.size)}")
 
 
 def _print_stages(out: Printer, run: RunDetail) -> None:
@@ -57,9 +55,7 @@ def _print_stages(out: Printer, run: RunDetail) -> None:
                 if stage
                 else (str(planned.group), planned.stage_id, out.status("UNREACHED"), "-", "-", "-", "")
             )
-    out.table(
-        ("GROUP", "STAGE", "STATUS", "TRY", "DUR", "COST", "REMARK"), rows, right=frozenset({"DUR", "COST"})
-    )
+    out.table(("GROUP", "STAGE", "STATUS", "TRY", "DUR", "COST", "REMARK"), rows, right=frozenset({"DUR", "COST"}))
 
 
 def _stage_row(out: Printer, stage: StageView) -> tuple[Cell, ...]:
@@ -77,8 +73,4 @@ def _stage_row(out: Printer, stage: StageView) -> tuple[Cell, ...]:
 
 def _json(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    return (
-        text
-        if len(text) <= _LONGEST
-        else f"{text[:_LONGEST]}\n… {len(text) - _LONGEST} more characters: --json"
-    )
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n… {len(text) - _LONGEST} more characters: --json"

@@ -76,18 +76,14 @@ def print_overview(out: Printer, overview: Overview) -> None:
         out.document(overview)
         return
     rows: list[tuple[Cell, Cell]] = [
-        (out.status(state), count(overview.counts.get(state, 0)))
-        for state in STATUS
-        if state in overview.counts
+        (out.status(state), count(overview.counts.get(state, 0))) for state in STATUS if state in overview.counts
     ]
     out.table(("RUNS", ""), rows, right=frozenset({""}))
     out.line()
     out.line(f"workers {overview.workers_alive}/{overview.workers_known}  queue {count(overview.queue)}")
     out.line(f"{overview.rate_per_s:.1f} runs/s  {overview.fail_rate:.1%} failed in the last hour")
     out.line(f"undelivered events {count(overview.undelivered)}  dead letters {count(overview.dead_letters)}")
-    unpriced = (
-        f" and {count(overview.unpriced_today)} calls without a price" if overview.unpriced_today else ""
-    )
+    unpriced = f" and {count(overview.unpriced_today)} calls without a price" if overview.unpriced_today else ""
     out.line(f"today {money(overview.cost_today, zero='$0')}{unpriced}")
 
 
@@ -129,10 +125,7 @@ def _filter(session: Session) -> RunFilter:
 
 def _say_more(session: Session, found: Page[RunSummary]) -> None:
     if found.next_cursor:
-        talk(
-            f"more exist: --limit {min(session.arguments.limit * 10, 10_000)}"
-            f", or --cursor {found.next_cursor}"
-        )
+        talk(f"more exist: --limit {min(session.arguments.limit * 10, 10_000)}, or --cursor {found.next_cursor}")
 
 
 async def _count(session: Session, gateway: Gateway, chosen: RunFilter) -> int:
@@ -150,8 +143,7 @@ async def _count(session: Session, gateway: Gateway, chosen: RunFilter) -> int:
         session.out.document(page(rows))
     else:
         shown: list[tuple[Cell, Cell]] = [
-            (session.out.status(key) if by == "status" else key, count(number))
-            for key, number in counts.most_common()
+            (session.out.status(key) if by == "status" else key, count(number)) for key, number in counts.most_common()
         ]
         session.out.table((by.upper(), "RUNS"), shown, right=frozenset({"RUNS"}))
     return DONE

@@ -50,9 +50,7 @@ class Session:
         return Printer(
             as_json=self.arguments.json,
             ascii_only=self.settings.ascii,
-            colour=not (
-                self.settings.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-            ),
+            colour=not (self.settings.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"),
             zone=self.settings.zone,
         )
 

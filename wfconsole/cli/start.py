@@ -53,9 +53,7 @@ async def _wait(
             await follower.pump()
 
     due = start_at or datetime.now(UTC)
-    ended = await until_ended_here(
-        session, gateway, run_id, patience, due=due, glance=glance if follower else None
-    )
+    ended = await until_ended_here(session, gateway, run_id, patience, due=due, glance=glance if follower else None)
     return verdict([ended])
 
 

@@ -79,9 +79,7 @@ async def logs(session: Session) -> int:
 class Follower:
     """Prints the log lines of some runs (None: of all) as they come, each once."""
 
-    def __init__(
-        self, session: Session, gateway: Gateway, run_ids: Sequence[str] | None, *, prefixed: bool
-    ) -> None:
+    def __init__(self, session: Session, gateway: Gateway, run_ids: Sequence[str] | None, *, prefixed: bool) -> None:
         self._session, self._gateway = session, gateway
         self._run_ids = run_ids
         self._prefixed = prefixed

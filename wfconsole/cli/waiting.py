@@ -73,9 +73,7 @@ async def until_ended(
             left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - loop.time())
             if left <= 0:
                 running = sum(run.status not in TERMINAL_RUN for run in runs)
-                raise WaitTimedOut(
-                    f"the wait timed out: {running} of {len(runs)} runs have not ended; they go on"
-                )
+                raise WaitTimedOut(f"the wait timed out: {running} of {len(runs)} runs have not ended; they go on")
             await gateway.changed(left)
             await asyncio.sleep(min(_PACE_S, left))
 
@@ -147,9 +145,7 @@ class _OwnHost:
 
 
 async def _look(gateway: Gateway, run_ids: Sequence[str]) -> list[RunSummary]:
-    found = await gateway.inspector.runs(
-        RunFilter(ids=tuple(run_ids)), PageRequest(limit=max(len(run_ids), 1))
-    )
+    found = await gateway.inspector.runs(RunFilter(ids=tuple(run_ids)), PageRequest(limit=max(len(run_ids), 1)))
     by_id = {run.id: run for run in found.items}
     for run_id in run_ids:
         if run_id not in by_id:

@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from engine.errors import EngineError, StoreUnavailable
-from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary
+from engine.inspector import EventView, LogLine, Overview, PageRequest, RunFilter, RunSummary
 from wfconsole import embedded_worker, formatting
 from wfconsole.actions import Answer, Operation, shortfall
 from wfconsole.embedded_worker import EmbeddedWorker
@@ -93,7 +93,7 @@ class WorkflowConsole(App[None]):
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (60, "-slim"), (110, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (15, "-low"), (30, "-high")]
-        self.settings = settings
+        self.settings, self.zone = settings, settings.zone
         self.opening_filter = filter
         self.overview: Overview | None = None
         self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
@@ -196,12 +196,12 @@ class WorkflowConsole(App[None]):
         place = self.place
         if place is not None and place.is_mounted:
             place.tick()
-            place.refresh_frame()
+            place.refresh_header()
 
     def header_facts(self) -> HeaderFacts:
         """What the header says now."""
         monotonic, asked = time.monotonic(), self.feed.asking_since
-        local = self.now().astimezone(self.settings.zone)
+        local = self.now().astimezone(self.zone)
         gateway = self.feed.gateway
         return HeaderFacts(
             database=_database_name(gateway.database if gateway is not None else self.settings.db or ""),
@@ -321,16 +321,18 @@ class WorkflowConsole(App[None]):
         self.push_screen(QuitDialog(quit_question(running)), answered)
 
     async def _executing_here(self) -> int:
-        """Stages under way in the embedded worker; 0 when there is none, or nobody can tell in time."""
+        """Runs the embedded worker is at work on; 0 when there is none, or nobody can tell in time."""
         pid = self._worker.state.pid if self._worker is not None else None
         if pid is None:
             return 0
         try:
             async with asyncio.timeout(0.5):
-                workers = await self.source().inspector.workers()
+                inspector = self.source().inspector
+                ours = {worker.id for worker in await inspector.workers() if worker.pid == pid and worker.alive}
+                page = await inspector.runs(RunFilter(status=("RUNNING",)), PageRequest(limit=200))
         except (EngineError, TimeoutError):
             return 0
-        return sum(worker.running for worker in workers if worker.pid == pid and worker.alive)
+        return sum(run.worker_id in ours for run in page.items)
 
     def _signalled(self, number: signal.Signals) -> None:
         self._leave = Leave.NOW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from engine.errors import IdempotencyConflict, IdempotencyInProgress, RunNotFoun
 from engine.kernel.changes import Changes
 from engine.kernel.claiming import Claiming, Taker
 from engine.kernel.deliveries import Deliveries
-from engine.kernel.ending import Completed, Delivery, Failed, Suspended
+from engine.kernel.ending import Completed, Delivery, Failed, GivenBack, Suspended
 from engine.kernel.outputs import load_texts
 from engine.kernel.settling import Settled, Settling
 from engine.model.json import digest, dumps, loads
@@ -31,6 +32,7 @@ _Begun = Claimed | _Stored | ExecuteJobResult
 
 
 async def execute(command: ExecuteJob, deliveries: Deliveries, taker: Taker) -> ExecuteJobResult:
+    """Cancelling the caller gives the job and the key back."""
     workflow = deliveries.registry.get(command.workflow_id)
     if workflow is None:
         raise WorkflowNotFound(command.workflow_id, deliveries.registry.ids())
@@ -51,11 +53,15 @@ async def execute(command: ExecuteJob, deliveries: Deliveries, taker: Taker) -> 
 
     def finish(work: UnitOfWork, settled: list[Settled]) -> None:
         results[:] = [_result(delivery, settled[0], output)]
-        if command.idempotency_key and not results[0].ghost:
+        if isinstance(delivery.ending, GivenBack):
+            _release_key(command, work)
+        elif command.idempotency_key and not results[0].ghost:
             text = dumps(results[0].model_dump(mode="json"))
             work.keys.complete(command.idempotency_key, command.type, text, command.run_id)
 
     turn = await deliveries.turn([delivery], taker, 0, finish)
+    if isinstance(delivery.ending, GivenBack):
+        raise asyncio.CancelledError
     if turn.settled[0].verdict == "ghost":
         return await deliveries.store.transact(lambda work: _ghost(command, work))
     return results[0]
@@ -73,6 +79,7 @@ def _begin(command: ExecuteJob, workflow: Workflow, deliveries: Deliveries, take
         return _ghost(command, work)
     stage = next((one for one in work.stages.of_run(command.run_id) if one.stage_id == command.stage_id), None)
     if stage is not None and stage.status is StageStatus.COMPLETED and stage.output is not None:
+        _release_key(command, work)
         return _Stored(stage.output)
     work.jobs.promote_due()
     job = work.jobs.due_for(command.run_id, command.stage_id)
@@ -110,9 +117,14 @@ def _take_key(command: ExecuteJob, lease: timedelta, work: UnitOfWork) -> Execut
     return None
 
 
-def _ghost(command: ExecuteJob, work: UnitOfWork) -> ExecuteJobResult:
+def _release_key(command: ExecuteJob, work: UnitOfWork) -> None:
+    """The key stands for nothing done: whoever comes with it next starts afresh."""
     if command.idempotency_key:
         work.keys.release(command.idempotency_key, command.type)
+
+
+def _ghost(command: ExecuteJob, work: UnitOfWork) -> ExecuteJobResult:
+    _release_key(command, work)
     why = "not this caller's to execute: the run is not running, or the job is leased elsewhere or not due"
     return ExecuteJobResult(outcome="failed", error=why, ghost=True, retryable=False)
 

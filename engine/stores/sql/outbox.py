@@ -55,11 +55,6 @@ _save = update(events).where(events.c.id == where("id")).values({name: bindparam
 _oldest = (events.c.dead_at, events.c.run_id, events.c.sequence)
 
 _prepared = Prepared(
-    mark=lambda dialect: (
-        update(runs)
-        .where(dialect.member(runs.c.id, "ids"), runs.c.flush_due_at.is_(None))
-        .values(flush_due_at=where("now"))
-    ),
     wake=lambda dialect: (
         update(runs)
         .where(dialect.member(runs.c.id, "ids"), runs.c.flush_token.is_(None))
@@ -90,11 +85,8 @@ class SqlOutbox:
         self._now = now
 
     def append(self, records: Sequence[EventRecord]) -> None:
-        if not records:
-            return
-        self._connection.execute(events.insert(), [EVENT.values(event) for event in records])
-        ids = self._dialect.members(sorted({event.run_id for event in records}))
-        self._connection.execute(_prepared(self._dialect).mark, {"ids": ids, "b_now": self._now})
+        if records:
+            self._connection.execute(events.insert(), [EVENT.values(event) for event in records])
 
     def claim_runs(self, token: str, until: datetime, limit: int) -> list[str]:
         found = list(self._connection.execute(_due_runs, {"b_now": self._now, "b_limit": limit}).scalars())

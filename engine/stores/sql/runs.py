@@ -8,7 +8,7 @@ from collections.abc import Mapping as ReadOnlyMapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, not_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, literal_column, not_, select, update
 
 from engine.model.records import RunRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
@@ -25,12 +25,25 @@ _insert = runs.insert()
 _save = (
     update(runs)
     .where(runs.c.id == where("id"), runs.c.version == where("version"))
-    .values({**{name: bindparam(name) for name in _MOVING}, "version": runs.c.version + 1})
+    .values(
+        {
+            **{name: bindparam(name) for name in _MOVING},
+            "version": runs.c.version + 1,
+            # A run that gets new events is due for delivery, if it isn't already.
+            "flush_due_at": case(
+                (runs.c.last_sequence < bindparam("last_sequence"), func.coalesce(runs.c.flush_due_at, where("now"))),
+                else_=runs.c.flush_due_at,
+            ),
+        }
+    )
 )
 _pending = runs.c.status == constant(RunStatus.PENDING)
+# Word for word as in the partial indexes: SQLAlchemy would write `delayed = 1`, which SQLite does not match with them.
+IS_DELAYED: ColumnElement[bool] = literal_column("workflow_runs.delayed")
+NOT_DELAYED: ColumnElement[bool] = literal_column("NOT workflow_runs.delayed")
 _promote = (
     update(runs)
-    .where(_pending, runs.c.delayed, runs.c.start_at <= where("now"))
+    .where(_pending, IS_DELAYED, runs.c.start_at <= where("now"))
     .values(delayed=False, version=runs.c.version + 1)
 )
 _active = [JobStatus.PENDING, JobStatus.SCHEDULED]
@@ -64,7 +77,7 @@ _order = (runs.c.priority.desc(), runs.c.created_at, runs.c.id)
 
 
 def _due(dialect: Dialect) -> tuple[ColumnElement[bool], ...]:
-    return (_pending, not_(runs.c.delayed), dialect.member(runs.c.workflow_id, "workflows"))
+    return (_pending, NOT_DELAYED, dialect.member(runs.c.workflow_id, "workflows"))
 
 
 def _count(dialect: Dialect) -> Any:
@@ -102,7 +115,7 @@ class SqlRuns:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def insert(self, run: RunRecord, input_text: str) -> None:
-        self._connection.execute(_insert, {**RUN.values(run), "input": input_text})
+        self._connection.execute(_insert, {**RUN.values(run), "input": input_text, "flush_due_at": self._now})
 
     def get(self, run_id: str) -> RunRecord | None:
         row = self._connection.execute(_get, {"b_id": run_id}).first()
@@ -122,7 +135,12 @@ class SqlRuns:
         if not runs_:
             return
         rows = [
-            {**{name: values[name] for name in _MOVING}, "b_id": values["id"], "b_version": values["version"]}
+            {
+                **{name: values[name] for name in _MOVING},
+                "b_id": values["id"],
+                "b_version": values["version"],
+                "b_now": self._now,
+            }
             for values in map(RUN.values, runs_)
         ]
         if self._connection.execute(_save, rows).rowcount != len(rows):

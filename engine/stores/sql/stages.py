@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, exists, func, select, update
 
 from engine.model.records import ArtifactRecord, StageRecord
 from engine.model.status import RunStatus, StageStatus
@@ -53,12 +53,15 @@ _prepared = Prepared(
     artifact=lambda dialect: dialect.insert(artifacts).on_conflict_do_nothing(),
     due_polls=lambda dialect: (
         select(*STAGE.columns)
-        .join(runs, runs.c.id == stages.c.run_id)
         .where(
             stages.c.status == constant(StageStatus.SUSPENDED),
             stages.c.next_poll_at <= where("now"),
-            runs.c.status == constant(RunStatus.RUNNING),
-            dialect.member(runs.c.workflow_id, "workflows"),
+            # Not a join: SQLite would begin with every run of these workflows, finished ones too.
+            exists().where(
+                runs.c.id == stages.c.run_id,
+                runs.c.status == constant(RunStatus.RUNNING),
+                dialect.member(runs.c.workflow_id, "workflows"),
+            ),
         )
         .order_by(stages.c.next_poll_at, stages.c.id)
         .limit(where("limit"))

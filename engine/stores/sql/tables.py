@@ -71,9 +71,12 @@ runs = Table(
     Column("flush_due_at", UtcDateTime),
     Column("flush_token", Text),
 )
+# A partial index that began with the next column would lose to `ix_workflow_runs_status`: SQLite takes the one on
+# which it can search for equality, and would walk over every waiting run.
 _pending_now = text("status = 'PENDING' AND NOT delayed")
 Index(
     "ix_workflow_runs_pending",
+    runs.c.status,
     runs.c.priority.desc(),
     runs.c.created_at,
     runs.c.id,
@@ -81,9 +84,13 @@ Index(
     postgresql_where=_pending_now,
 )
 _delayed = text("status = 'PENDING' AND delayed")
-Index("ix_workflow_runs_delayed", runs.c.start_at, sqlite_where=_delayed, postgresql_where=_delayed)
+Index(
+    "ix_workflow_runs_delayed", runs.c.status, runs.c.start_at, sqlite_where=_delayed, postgresql_where=_delayed
+)
 _running = text("status = 'RUNNING'")
-Index("ix_workflow_runs_running", runs.c.updated_at, sqlite_where=_running, postgresql_where=_running)
+Index(
+    "ix_workflow_runs_running", runs.c.status, runs.c.updated_at, sqlite_where=_running, postgresql_where=_running
+)
 Index("ix_workflow_runs_created", runs.c.created_at, runs.c.id)
 Index("ix_workflow_runs_status", runs.c.status, runs.c.created_at, runs.c.id)
 Index("ix_workflow_runs_workflow", runs.c.workflow_id, runs.c.created_at, runs.c.id)

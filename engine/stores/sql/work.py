@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.stores.sql.dialect import Dialect, Prepared
@@ -14,25 +14,25 @@ from engine.stores.sql.jobs import SqlJobs
 from engine.stores.sql.outbox import SqlOutbox
 from engine.stores.sql.registers import SqlDefinitions, SqlKeys, SqlWorkers
 from engine.stores.sql.rows import constant
-from engine.stores.sql.runs import SqlRuns
+from engine.stores.sql.runs import IS_DELAYED, SqlRuns
 from engine.stores.sql.said import SqlLogs
 from engine.stores.sql.stages import SqlStages
 from engine.stores.sql.tables import jobs, runs, stages
 
 _due_jobs = select(func.min(jobs.c.due_at)).where(jobs.c.status == constant(JobStatus.SCHEDULED))
 _lease_ends = select(func.min(jobs.c.leased_until)).where(jobs.c.status == constant(JobStatus.RUNNING))
-_delayed_runs = select(func.min(runs.c.start_at)).where(runs.c.status == constant(RunStatus.PENDING), runs.c.delayed)
+_delayed_runs = select(func.min(runs.c.start_at)).where(runs.c.status == constant(RunStatus.PENDING), IS_DELAYED)
 _deliveries = select(func.min(runs.c.flush_due_at)).where(runs.c.flush_due_at.is_not(None))
 
 
 def _polls(dialect: Dialect) -> Any:
     return (
         select(stages.c.next_poll_at)
-        .join(runs, runs.c.id == stages.c.run_id)
         .where(
             stages.c.status == constant(StageStatus.SUSPENDED),
             stages.c.next_poll_at.is_not(None),
-            dialect.member(runs.c.workflow_id, "workflows"),
+            # Not a join: SQLite would begin with every run of these workflows, finished ones too.
+            exists().where(runs.c.id == stages.c.run_id, dialect.member(runs.c.workflow_id, "workflows")),
         )
         .order_by(stages.c.next_poll_at)
         .limit(1)

@@ -14,9 +14,9 @@ from engine.inspector import EventView, RunDetail, RunSummary, StageStatus
 from engine.model.ids import new_token
 from wfconsole.actions import Answer, Operation, rerun_choices
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.screens.dialog import Dialog, Text
+from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.widgets.filter_bar import PRINTABLE
-from wfconsole.tui.widgets.line import Part, line_of
+from wfconsole.tui.widgets.line import Part, Text, line_of
 
 S = TypeVar("S", bound=RunSummary | EventView)
 

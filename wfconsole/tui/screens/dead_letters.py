@@ -48,7 +48,7 @@ class DeadLettersScreen(LiveScreen):
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
-        self.query_one(EventTable).tell(message.events, self.console.settings.zone)
+        self.query_one(EventTable).tell(message.events, self.console.zone)
         many = len(message.events)
         words = EMPTY if not many else f" {many} dead letter{'s' if many > 1 else ''}; enter opens the run"
         self.query_one("#note", Line).show(line_of((words, "$quiet")))

@@ -14,22 +14,12 @@ from textual.widgets import Button
 
 from wfconsole.actions import Question
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.widgets.line import Line, line_of
+from wfconsole.tui.widgets.line import Line, Text, line_of
 
 R = TypeVar("R")
 
 SEEN_AFTER = 0.25
 """Seconds after its first paint before a dialog takes an answer."""
-
-
-class Text(Line):
-    """Some lines of text, as high as they are."""
-
-    DEFAULT_CSS = "Text { height: auto; }"
-
-    def show(self, content: Content) -> None:
-        super().show(content)
-        self.refresh(layout=True)
 
 
 class Dialog(ModalScreen[R | None], Generic[R]):
@@ -60,10 +50,15 @@ class Dialog(ModalScreen[R | None], Generic[R]):
             yield Text(id="dialog-problem")
             with Horizontal(id="dialog-buttons"):
                 yield Button(Content(f"{self.question.no} (n)"), id="no", compact=True)
+                yield from self.other_answers()
                 yield Button(Content(f"{self.question.yes} (y)"), id="yes", compact=True)
 
     def body(self) -> ComposeResult:
         """The widgets between the lines and the buttons; none by default."""
+        yield from ()
+
+    def other_answers(self) -> ComposeResult:
+        """Buttons between No and Yes; none by default."""
         yield from ()
 
     def on_mount(self) -> None:

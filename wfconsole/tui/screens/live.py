@@ -69,7 +69,7 @@ class LiveScreen(Screen[None]):
         if not self.is_mounted:
             return
         console = self.console
-        self.query_one(HeaderBar).tell(console.header_facts())
+        self.refresh_header()
         self.query_one(FooterLine).offer(self.offers())
         self.set_class(console.feed.pulse.link is Link.LOST, "-lost")
         overview = console.overview
@@ -77,6 +77,9 @@ class LiveScreen(Screen[None]):
             failed, running = overview.counts.get("FAILED", 0), overview.counts.get("RUNNING", 0)
             words = f" {running} running, {failed} failed; the window is too small (60x15)"
             self.query_one("#too-small", Line).show(line_of(words))
+
+    def refresh_header(self) -> None:
+        self.query_one(HeaderBar).tell(self.console.header_facts())
 
     def offers(self) -> Sequence[Action]:
         """The actions valid here and now, in footer order."""

@@ -16,7 +16,7 @@ from wfconsole.tui.screens.dialog import Dialog
 
 class Leave(StrEnum):
     DRAIN = "drain"
-    """What executes ends first; the terminal is given back at once."""
+    """What executes may end; meanwhile the terminal is an ordinary one again."""
     NOW = "now"
     """Leases are given back; the stages start again wherever a worker is."""
 
@@ -26,7 +26,7 @@ def quit_question(running: int) -> Question:
     what = "A run is" if running == 1 else f"{running} runs are"
     lines = [
         f"{what} executing in this console's worker.",
-        "Drain: stages under way may end (30 s), the terminal is yours at once.",
+        "Drain: stages under way may end first, 30 s at most.",
         "Leave now: they stop, and start again when a worker comes back.",
     ]
     return Question("Quit?", lines, "Drain and quit", no="Stay")
@@ -40,7 +40,7 @@ class QuitDialog(Dialog[Leave]):
         Binding("l", "leave_now", show=False),
     ]
 
-    def body(self) -> ComposeResult:
+    def other_answers(self) -> ComposeResult:
         yield Button(Content("Leave now (l)"), id="now", compact=True)
 
     def result(self) -> Leave:

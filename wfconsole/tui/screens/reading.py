@@ -15,8 +15,7 @@ from engine.inspector import Explanation
 from wfconsole import formatting
 from wfconsole.actions import Action
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.screens.dialog import Text
-from wfconsole.tui.widgets.line import Line, Part, line_of
+from wfconsole.tui.widgets.line import Line, Part, Text, line_of
 
 
 class Reading(ModalScreen[None]):

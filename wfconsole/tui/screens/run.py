@@ -14,13 +14,14 @@ from textual.message import Message
 from engine.errors import EngineError, RunNotFound
 from engine.inspector import EventView, Explanation, RunDetail, RunSummary
 from engine.model.json import Json
+from engine.model.status import TERMINAL_RUN
 from wfconsole.actions import OPEN, Action
 from wfconsole.tui.screens.live import bindings_of
 from wfconsole.tui.screens.operations import RunOperations
 from wfconsole.tui.widgets.event_table import EventTable
 from wfconsole.tui.widgets.graph_view import GraphView
 from wfconsole.tui.widgets.json_view import JsonView
-from wfconsole.tui.widgets.line import Line
+from wfconsole.tui.widgets.line import Line, Text
 from wfconsole.tui.widgets.log_pane import LogBatch, LogPane
 from wfconsole.tui.widgets.run_title import RunTitle
 from wfconsole.tui.widgets.stage_facts import stage_content, why_content
@@ -83,7 +84,7 @@ class RunScreen(RunOperations):
         with Container(id="run-detail"):
             yield RunTitle(TABS, ascii_only)
             yield GraphView(id="stage-graph", ascii_only=ascii_only)
-            yield Line(id="stage-facts")
+            yield Text(id="stage-facts")
             yield Line(id="why")
             yield LogPane(self.run_id, ascii_only=ascii_only)
             yield JsonView(id="data")
@@ -119,7 +120,7 @@ class RunScreen(RunOperations):
         if self._tab == "data":
             self._paint_data()
         if message.events is not None:
-            self.query_one(EventTable).tell(message.events, self.console.settings.zone)
+            self.query_one(EventTable).tell(message.events, self.console.zone)
         self._paint_lines()
         self.refresh_frame()
 
@@ -142,8 +143,8 @@ class RunScreen(RunOperations):
         self.query_one("#why", Line).show(why_content(self._explanation))
         if self._run is not None:
             stage_id = self.query_one(GraphView).focused_stage
-            shown = stage_content(self._run, stage_id, now, settings.zone, settings.ascii)
-            self.query_one("#stage-facts", Line).show(shown)
+            shown = stage_content(self._run, stage_id, now, self.console.zone, settings.ascii)
+            self.query_one("#stage-facts", Text).show(shown)
 
     def _paint_data(self) -> None:
         if self._run is not None and (sections := sections_of(self._run)) != self._sections:
@@ -151,9 +152,9 @@ class RunScreen(RunOperations):
             self.query_one(JsonView).show(sections)
 
     def tick(self) -> None:
-        if self._run is not None:
+        if self._run is not None and self._run.status not in TERMINAL_RUN:
             self.query_one(GraphView).show(self._run, self.console.now())
-        self._paint_lines()
+            self._paint_lines()
 
     # -- tabs and keys ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from engine.errors import RunNotFound
 from engine.inspector import RunFilter, RunSummary
+from engine.model.status import TERMINAL_RUN
 from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
 from wfconsole.filtering import FilterError, parse_filter
@@ -110,7 +111,7 @@ class RunsScreen(RunOperations):
 
     def _paint_preview(self) -> None:
         if self._preview is not None and self._preview.run.id == self.query_one(RunTable).cursor_id:
-            self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.settings.zone)
+            self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
 
     def _paint_note(self) -> None:
         table, overview = self.query_one(RunTable), self.console.overview
@@ -137,7 +138,8 @@ class RunsScreen(RunOperations):
 
     def tick(self) -> None:
         self.query_one(RunTable).tick(self.console.now())
-        self._paint_preview()
+        if self._preview is not None and self._preview.run.status not in TERMINAL_RUN:
+            self._paint_preview()
 
     # -- the run under the cursor ----------------------------------------------------------------
 
@@ -189,7 +191,7 @@ class RunsScreen(RunOperations):
         return self.query_one(FilterBar).text
 
     def _parsed(self, text: str) -> RunFilter:
-        return parse_filter(text, now=self.console.now(), tz=self.console.settings.zone)
+        return parse_filter(text, now=self.console.now(), tz=self.console.zone)
 
     def _wrong_with(self, text: str) -> str | None:
         try:

@@ -44,3 +44,16 @@ class Line(Widget, can_focus=False):
 
     def render(self) -> Content:
         return self._content
+
+
+class Text(Line):
+    """Some lines of text, as high as they are when wrapped; what stands below moves only if their number changes."""
+
+    DEFAULT_CSS = "Text { height: auto; }"
+
+    def show(self, content: Content) -> None:
+        width = self.content_size.width
+        before = self._content.get_height({}, width) if width else 0
+        super().show(content)
+        if not width or content.get_height({}, width) != before:
+            self.refresh(layout=True)

@@ -83,7 +83,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_workflow_runs_delayed",
         "workflow_runs",
-        ["start_at"],
+        ["status", "start_at"],
         unique=False,
         sqlite_where=sa.text("status = 'PENDING' AND delayed"),
         postgresql_where=sa.text("status = 'PENDING' AND delayed"),
@@ -107,7 +107,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_workflow_runs_pending",
         "workflow_runs",
-        [sa.literal_column("priority DESC"), "created_at", "id"],
+        ["status", sa.literal_column("priority DESC"), "created_at", "id"],
         unique=False,
         sqlite_where=sa.text("status = 'PENDING' AND NOT delayed"),
         postgresql_where=sa.text("status = 'PENDING' AND NOT delayed"),
@@ -115,7 +115,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_workflow_runs_running",
         "workflow_runs",
-        ["updated_at"],
+        ["status", "updated_at"],
         unique=False,
         sqlite_where=sa.text("status = 'RUNNING'"),
         postgresql_where=sa.text("status = 'RUNNING'"),

@@ -1,0 +1,1 @@
+"""Measures the engine on the machine at hand: `python -m bench --help`."""

@@ -1,0 +1,167 @@
+"""A kernel on a clock that stands still, driven step by step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from engine import (
+    CancelRun,
+    ClaimPendingRuns,
+    CreateRun,
+    ExecuteJob,
+    ExecuteJobResult,
+    FlushOutbox,
+    FlushOutboxResult,
+    PollSuspendedStages,
+    PollSuspendedStagesResult,
+    ReapStaleLeases,
+    ReapStaleLeasesResult,
+    Workflow,
+)
+from engine.blobs.memory import MemoryBlobStore
+from engine.hosts import ServerlessHost
+from engine.inspector import Inspector
+from engine.inspector.notes import AnnotationView
+from engine.inspector.views import EventView, RunDetail, StageView
+from engine.kernel.ending import Delivery
+from engine.kernel.kernel import Kernel
+from engine.model.criteria import PageRequest
+from engine.model.records import Claimed
+from engine.testing import CollectingEventSink, FakeClock, make_kernel
+
+LEASE = timedelta(minutes=5)
+EVERYTHING = PageRequest(limit=1000, sort="created_at")
+_keys = count(1)
+
+
+class Driver:
+    """Commands in, views out; nothing moves unless a test says so."""
+
+    def __init__(self, kernel: Kernel, inspector: Inspector, clock: FakeClock, sink: CollectingEventSink) -> None:
+        self.kernel = kernel
+        self.inspector = inspector
+        self.clock = clock
+        self.sink = sink
+        self.host = ServerlessHost(kernel, "w")
+
+    @classmethod
+    def of(cls, *workflows: Workflow, blobs: MemoryBlobStore | None = None) -> Driver:
+        clock, sink = FakeClock(), CollectingEventSink()
+        kernel = make_kernel(workflows, clock=clock, event_sink=sink, blob_store=blobs)
+        return cls(kernel, kernel.inspector, clock, sink)
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    async def dispatch(self, command: Any) -> Any:
+        return await self.kernel.dispatch(command)
+
+    async def create(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> str:
+        fields.setdefault("idempotency_key", f"key-{next(_keys)}")
+        return (await self.dispatch(CreateRun(workflow_id=workflow_id, input=input, **fields))).run_id
+
+    async def begin(self, most: int = 10) -> list[str]:
+        """Claim pending runs; their ids."""
+        claimed = await self.dispatch(ClaimPendingRuns(worker_id="w", max_claims=most))
+        return [run.run_id for run in claimed.claimed]
+
+    async def begun(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> str:
+        """A run whose first stages are due."""
+        run_id = await self.create(workflow_id, input, **fields)
+        assert run_id in await self.begin()
+        return run_id
+
+    async def execute(self, run_id: str, stage_id: str, workflow_id: str = "flow", **fields: Any) -> ExecuteJobResult:
+        return await self.dispatch(ExecuteJob(run_id=run_id, workflow_id=workflow_id, stage_id=stage_id, **fields))
+
+    async def drain(self) -> int:
+        """Carry out everything that is due; how many jobs that were."""
+        return (await self.host.process_available_jobs(200)).processed
+
+    async def through(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> RunDetail:
+        """A run as far as it goes without the clock."""
+        run_id = await self.create(workflow_id, input, **fields)
+        await self.drain()
+        return await self.run(run_id)
+
+    async def exhaust(self, run_id: str) -> RunDetail:
+        """Let time pass until nothing of the run is retried any more."""
+        for _ in range(20):
+            await self.drain()
+            self.clock.advance(timedelta(minutes=2))
+        return await self.run(run_id)
+
+    async def poll(self, **fields: Any) -> PollSuspendedStagesResult:
+        return await self.dispatch(PollSuspendedStages(**fields))
+
+    async def flush(self, **fields: Any) -> FlushOutboxResult:
+        return await self.dispatch(FlushOutbox(**fields))
+
+    async def reap(self, threshold: timedelta = LEASE) -> ReapStaleLeasesResult:
+        return await self.dispatch(ReapStaleLeases(stale_threshold=threshold))
+
+    async def cancel(self, run_id: str, **fields: Any) -> bool:
+        return (await self.dispatch(CancelRun(run_id=run_id, **fields))).cancelled
+
+    # --- a worker's steps -----------------------------------------------------------------------------------------
+
+    async def take(self, worker_id: str = "w", free: int = 1) -> list[Claimed]:
+        """Lease due jobs, and leave them."""
+        return (await self.kernel.turn([], self.kernel.taker(worker_id, LEASE), free)).claimed
+
+    async def take_one(self, worker_id: str = "w") -> Claimed:
+        (claimed,) = await self.take(worker_id)
+        return claimed
+
+    async def carry_out(self, claimed: Claimed) -> Delivery:
+        delivery = await self.kernel.carry_out(claimed, LEASE)
+        assert delivery is not None
+        return delivery
+
+    async def settle(self, *deliveries: Delivery, worker_id: str = "w") -> list[str]:
+        """The verdicts."""
+        turn = await self.kernel.turn(deliveries, self.kernel.taker(worker_id, LEASE), 0)
+        return [settled.verdict for settled in turn.settled]
+
+    async def crash(self, worker_id: str = "w") -> Claimed:
+        """A worker takes a job and is never heard of again; its lease is over afterwards."""
+        claimed = await self.take_one(worker_id)
+        self.clock.advance(LEASE)
+        return claimed
+
+    # --- reads ----------------------------------------------------------------------------------------------------
+
+    async def run(self, run_id: str) -> RunDetail:
+        return await self.inspector.run(run_id)
+
+    async def stage(self, run_id: str, stage_id: str) -> StageView:
+        (found,) = [one for one in (await self.run(run_id)).stages if one.stage_id == stage_id]
+        return found
+
+    async def statuses(self, run_id: str) -> dict[str, str]:
+        return {one.stage_id: str(one.status) for one in (await self.run(run_id)).stages}
+
+    async def events(self, run_id: str) -> list[EventView]:
+        return list((await self.inspector.events(run_id, PageRequest(limit=1000, sort="sequence"))).items)
+
+    async def types(self, run_id: str) -> list[str]:
+        return [event.type for event in await self.events(run_id)]
+
+    async def payloads(self, run_id: str, type_: str) -> list[dict[str, Any]]:
+        return [event.payload for event in await self.events(run_id) if event.type == type_]
+
+    async def notes(self, run_id: str) -> list[AnnotationView]:
+        return list((await self.inspector.annotations(run_id)).items)
+
+    async def count_runs(self) -> int:
+        return len((await self.inspector.runs()).items)
+
+    async def raw(self, run_id: str, **fields: Any) -> None:
+        """Bend a run's row behind the engine's back, as a bug or a hand on the database would."""
+
+        def bend(work: Any) -> None:
+            work.runs.save([replace(run, **fields) for run in work.runs.lock({run_id}).values()])
+
+        await self.kernel.persistence.transact(bend)
