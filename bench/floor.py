@@ -35,7 +35,9 @@ def floor_rate(path: Path, runs: int) -> float:
         connection.executescript(_SCHEMA)
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO run (id, state) VALUES (?, 'waiting')", [(n,) for n in range(runs)])
-        connection.executemany("INSERT INTO task (run, step, state) VALUES (?, 1, 'waiting')", [(n,) for n in range(runs)])
+        connection.executemany(
+            "INSERT INTO task (run, step, state) VALUES (?, 1, 'waiting')", [(n,) for n in range(runs)]
+        )
         connection.execute("COMMIT")
         began = time.perf_counter()
         while _drain_group(connection):

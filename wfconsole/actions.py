@@ -274,6 +274,7 @@ COPY = Action("go.copy", "y", "copy", "copy the id", EVERYWHERE, footer=False)
 PAUSE = Action("live.pause", "p", "pause", "pause live refresh, or go on", EVERYWHERE, footer=False)
 WRAP = Action("log.wrap", "w", "wrap", "wrap long log lines", frozenset({"run", "logs"}), footer=False)
 LEVEL = Action("log.level", "L", "level", "the least level shown in the log", frozenset({"run", "logs"}), footer=False)
+TIMES = Action("live.times", "t", "times", "show times as ages, local or UTC", EVERYWHERE, footer=False)
 HELP = Action("go.help", "?", "help", "what the keys do here", EVERYWHERE)
 BACK = Action("go.back", "escape", "back", "clear the filter, then the marks, then back", EVERYWHERE, footer=False)
 QUIT = Action("go.quit", "q", "quit", "back; at the root: quit", EVERYWHERE)
@@ -305,6 +306,7 @@ ACTIONS: tuple[Action, ...] = (
     TAKE,
     COPY,
     PAUSE,
+    TIMES,
     WRAP,
     LEVEL,
     HELP,

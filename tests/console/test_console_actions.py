@@ -23,6 +23,7 @@ CONTRACT_KEYS = {
     "log.follow": "f",
     "live.pause": "p",
     "run.explain": "a",
+    "live.times": "t",
     "go.copy": "y",
     "list.filter": "/",
     "list.mark": "space",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from console_pilot import dialog_open, rows_shown, screen_text, until
 from textual.pilot import Pilot
-from textual.widgets import TextArea
+from textual.widgets import OptionList, TextArea
 
 from engine.commands import CreateRun
 from engine.inspector import RunFilter
@@ -100,8 +100,11 @@ async def test_a_run_started_with_o_is_opened_and_its_log_followed_with_f(gatewa
         await live(app, pilot)
         await pilot.press("o")
         await dialog_open(app, pilot)
-        text = app.screen.query_one(TextArea)
-        await until(pilot, lambda: "url" in text.text, "the form of the first workflow")
+        text, choice = app.screen.query_one(TextArea), app.screen.query_one(OptionList)
+        await until(pilot, lambda: choice.option_count == 3, "the sample workflows")
+        known = [workflow.id for workflow in await gateway.inspector.workflows()]
+        choice.highlighted = known.index("document-processor")
+        await until(pilot, lambda: "url" in text.text, "its form")
         await pilot.press("y")
         await until(pilot, lambda: "url" in str(app.screen.query_one("#dialog-problem").render()), "the refusal")
         assert (await gateway.inspector.runs(RunFilter())).items == []

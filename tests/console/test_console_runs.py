@@ -268,3 +268,15 @@ async def test_ascii_draws_no_glyph_beyond_ascii() -> None:
 def test_a_detail_is_a_summary_too() -> None:
     """Operations take either: a dialog starts with the row and goes on with the detail."""
     assert issubclass(RunDetail, type(summary(1)))
+
+
+async def test_t_shows_ages_then_local_then_utc() -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="Asia/Tokyo", theme="dark")
+    async with opened(FakeGateway(), settings=settings) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        assert " 11m " in screen_text(app)
+        await pilot.press("t")
+        await until(pilot, lambda: "20:53:33" in screen_text(app), "Tokyo's time")
+        await pilot.press("t")
+        await until(pilot, lambda: "11:53:33" in screen_text(app), "UTC")
+        assert "21:04 JST" in app.screen.query_one(HeaderBar).plain

@@ -24,6 +24,7 @@ from engine.inspector import EventView, LogLine, Overview, PageRequest, RunFilte
 from wfconsole import embedded_worker, formatting
 from wfconsole.actions import Answer, Operation, shortfall
 from wfconsole.embedded_worker import EmbeddedWorker
+from wfconsole.formatting import TimeMode
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
 from wfconsole.tui.feed import Feed, Link, Pulse
@@ -47,6 +48,8 @@ DRAIN = timedelta(seconds=30)
 TOAST = 6.0
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
+
+TIME_MODES: tuple[TimeMode, ...] = ("relative", "local", "utc")
 
 S = TypeVar("S", bound=RunSummary | EventView)
 
@@ -97,6 +100,7 @@ class WorkflowConsole(App[None]):
         self.opening_filter = filter
         self.overview: Overview | None = None
         self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
+        self.time_mode: TimeMode = "relative"
         self._opening_run = (run, tab or "graph", stage)
         self._opening_place = place
         self._given = gateway
@@ -267,6 +271,11 @@ class WorkflowConsole(App[None]):
     def pause(self, paused: bool) -> None:
         self.feed.pause(paused)
         self._refresh_frame()
+
+    def next_time_mode(self) -> None:
+        """Ages, then times of day here, then in UTC, and round again."""
+        self.time_mode = TIME_MODES[(TIME_MODES.index(self.time_mode) + 1) % len(TIME_MODES)]
+        self.tell(f"times: {self.time_mode}")
 
     # -- keys ------------------------------------------------------------------------------------
 

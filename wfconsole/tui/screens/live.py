@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from wfconsole.actions import Action, actions_of
+from wfconsole.formatting import TimeMode
 from wfconsole.tui.feed import Link
 from wfconsole.tui.screens.reading import Reading, help_content
 from wfconsole.tui.widgets.footer_line import FooterLine
@@ -61,6 +62,7 @@ class LiveScreen(Screen[None]):
         return cast("WorkflowConsole", self.app)
 
     def on_screen_resume(self) -> None:
+        self.show_times(self.console.time_mode)
         self.console.feed.watch(self)
         self.refresh_frame()
 
@@ -103,6 +105,13 @@ class LiveScreen(Screen[None]):
     @property
     def typing(self) -> bool:
         return isinstance(self.focused, Input | TextArea)
+
+    def show_times(self, mode: TimeMode) -> None:
+        """Show times in this mode from now on."""
+
+    def action_live_times(self) -> None:
+        self.console.next_time_mode()
+        self.show_times(self.console.time_mode)
 
     def tick(self) -> None:
         """Once a second: repaint what only time changes."""

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from engine.errors import EngineError
+from wfconsole.formatting import TimeMode
 from wfconsole.tui.screens.live import LiveScreen, bindings_of
 from wfconsole.tui.widgets.log_pane import LogBatch, LogPane
 
@@ -65,6 +66,10 @@ class LogsScreen(LiveScreen):
 
     def step_back(self) -> bool:
         return self.query_one(LogPane).clear_search()
+
+    def show_times(self, mode: TimeMode) -> None:
+        """A line keeps its time of day: ages would change while they are read."""
+        self.query_one(LogPane).log_view.set_time("utc" if mode == "utc" else "local", self.console.zone)
 
     def copied(self) -> str:
         line = self.query_one(LogPane).log_view.current_line

@@ -16,6 +16,7 @@ from engine.inspector import EventView, Explanation, RunDetail, RunSummary
 from engine.model.json import Json
 from engine.model.status import TERMINAL_RUN
 from wfconsole.actions import OPEN, Action
+from wfconsole.formatting import TimeMode
 from wfconsole.tui.screens.live import bindings_of
 from wfconsole.tui.screens.operations import RunOperations
 from wfconsole.tui.widgets.event_table import EventTable
@@ -224,6 +225,10 @@ class RunScreen(RunOperations):
 
     def step_back(self) -> bool:
         return self.query_one(LogPane).clear_search()
+
+    def show_times(self, mode: TimeMode) -> None:
+        """A line keeps its time of day: ages would change while they are read."""
+        self.query_one(LogPane).log_view.set_time("utc" if mode == "utc" else "local", self.console.zone)
 
     def copied(self) -> str:
         line = self.query_one(LogPane).log_view.current_line if self._tab == "logs" else None

@@ -16,6 +16,7 @@ from engine.model.status import TERMINAL_RUN
 from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
 from wfconsole.filtering import FilterError, parse_filter
+from wfconsole.formatting import TimeMode
 from wfconsole.tui.feed import Link
 from wfconsole.tui.run_window import RunRows, RunWindow
 from wfconsole.tui.screens.live import bindings_of
@@ -135,6 +136,9 @@ class RunsScreen(RunOperations):
         pulse = self.console.feed.pulse
         if self._rows is None and pulse.link is Link.LOST:
             self._say_instead(f"The database can't be read: {pulse.cause}")
+
+    def show_times(self, mode: TimeMode) -> None:
+        self.query_one(RunTable).set_time(mode, self.console.zone)
 
     def tick(self) -> None:
         self.query_one(RunTable).tick(self.console.now())
