@@ -52,7 +52,7 @@ class Bench:
         for _ in range(self._sizes.repeats):
             floors.append(floor_rate(self._file(), 2 * self._sizes.runs))
             drains.append(drain(self._file(), self._sizes.runs, "--concurrency", str(self._concurrency)))
-        given = {"runs": self._sizes.runs, "concurrency": self._concurrency}
+        given: dict[str, object] = {"runs": self._sizes.runs, "concurrency": self._concurrency}
 
         def figure(name: str, unit: str, samples: list[float]) -> None:
             self._results.add(Figure("W1", name, unit, samples, sky, given))

@@ -1,4 +1,4 @@
-"""Counts what a process asks of SQLite. Counting costs time, so a drain that is counted is not the one that is timed."""
+"""Counts what a process asks of SQLite. Counting costs time: a drain that is counted is not the one that is timed."""
 
 from __future__ import annotations
 

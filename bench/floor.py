@@ -14,7 +14,9 @@ STAGES = 3
 
 _SCHEMA = """
 CREATE TABLE run (id INTEGER PRIMARY KEY, state TEXT NOT NULL, ended REAL);
-CREATE TABLE task (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL, result TEXT);
+CREATE TABLE task (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL, result TEXT
+);
 CREATE INDEX task_waiting ON task (id) WHERE state = 'waiting';
 """
 _CLAIM = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import resource
 import sys
@@ -49,16 +48,9 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--count", action="store_true", help="count statements and write transactions")
-    parser.add_argument("--profile", type=Path, help="write a profile of the loop's and the writer's thread there")
     given = parser.parse_args()
     count = count_statements() if given.count else None
-    profiling = contextlib.nullcontext()
-    if given.profile is not None:
-        from bench.profiling import profiled_threads
-
-        profiling = profiled_threads(given.profile)
-    with profiling:
-        cost = asyncio.run(work(given.path, given.concurrency, count))
+    cost = asyncio.run(work(given.path, given.concurrency, count))
     print(json.dumps(cost), flush=True)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from engine.bootstrap import Engine, display_url, open_engine
 from engine.commands import Command
-from engine.definition.registry import load_workflows
+from engine.definition.registry import Loaded, load_workflows
 from engine.definition.workflow import Workflow
 from engine.inspector import Inspector
 from wfconsole.settings import Settings
@@ -18,12 +18,13 @@ R = TypeVar("R")
 class Gateway:
     """An opened engine without a worker of its own, as the console and the command line use it.
 
-    `async with Gateway(settings) as gateway`. Raises the engine's errors: `StoreUnavailable`, `SchemaTooOld`, `ReadOnly`, …
+    `async with Gateway(settings) as gateway`. Raises the engine's errors: `StoreUnavailable`, `ReadOnly`, …
+    Without `definitions` no workflow module is loaded: most questions and commands need none.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, definitions: bool = True) -> None:
         self.settings = settings
-        loaded = load_workflows(settings.workflows)
+        loaded = load_workflows(settings.workflows) if definitions else Loaded((), ())
         self.workflows: dict[str, Workflow] = {workflow.id: workflow for workflow in loaded.workflows}
         self._opening = open_engine(
             settings.database,

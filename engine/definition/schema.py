@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from engine.errors import Problem
-from engine.model.json import Json, NotJson, dumps
+from engine.model.json import Json, NotJson, dumps, find_problems
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -114,10 +114,19 @@ class Schema(Generic[T_co]):
 
         Raises `ValidationError` or `NotJson`; a default that breaks its own field's type is found here.
         """
-        parsed = self.dump(self.validate(as_plain(value)))
-        dumps(parsed)
+        validated = self.validate(as_plain(value))
+        parsed = self.dump(validated)
+        if "null" in dumps(parsed):
+            self._refuse_bent_numbers(validated)
         self.validate(parsed)
         return parsed
+
+    def _refuse_bent_numbers(self, value: object) -> None:
+        """NaN and Infinity dump as null where the type says that anything goes: `NotJson` instead."""
+        plain = self.adapter.dump_python(value, mode="python", warnings="none")
+        problems = [problem for problem in find_problems(plain) if problem.message.endswith("is no JSON number")]
+        if problems:
+            raise NotJson(problems)
 
     def json_schema(self) -> dict[str, Any]:
         """The JSON schema of what validates; `{}` (anything) for a type that has none."""

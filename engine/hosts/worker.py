@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 MIN_PAUSE = 0.05
 """Seconds between looks when something is due that this worker can't take."""
 ERROR_PAUSE = 1.0
+UPKEEP_PATIENCE = 1.0
+"""Seconds a tick under way gets to end when the worker leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class WorkerHost:
         self._drain = drain_timeout.total_seconds()
         self._running: dict[asyncio.Task[Delivery | None], Claimed] = {}
         self._ended: list[Delivery] = []
+        self._one_by_one = 0
+        """How many of `_ended` are settled each alone, because one of them broke their common turn."""
         self._stopping = False
         self._started_at: float | None = None
         self._began: datetime | None = None
@@ -84,6 +88,7 @@ class WorkerHost:
         self._pulse: Pulse | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._idle = asyncio.Event()
+        self._leaving: asyncio.Task[None] | None = None
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -92,10 +97,16 @@ class WorkerHost:
         if self._watch is not None:
             return
         self._stopping = False
+        self._leaving = None
         self._started_at = time.monotonic()
         self._watch = self._kernel.persistence.watch()
         self._began = self._kernel.clock.now()
-        await self._kernel.persistence.transact(self._register)
+        try:
+            await self._kernel.persistence.transact(self._register)
+        except BaseException:
+            self._watch.close()
+            self._watch = None
+            raise
         self._pulse = Pulse(self._lease.total_seconds() / 4, self._put_row)
         self._kernel.keeper.add_pulse(self._pulse)
         self._loops = [asyncio.create_task(self._pump()), asyncio.create_task(self._upkeep())]
@@ -103,29 +114,43 @@ class WorkerHost:
     async def stop(self, *, release: bool = False) -> None:
         """Claim no more, let what runs end for up to the drain time, give back the rest, and leave.
 
-        With `release` give everything back at once.
+        With `release` give everything back at once. Who stops a worker that is stopping waits for the same end.
         """
         if self._watch is None:
             return
-        self._stopping = True
-        self._watch.wake()
-        if self._running and not release:
-            await asyncio.wait(list(self._running), timeout=self._drain)
-        for task in list(self._running):
-            task.cancel()
+        if self._leaving is None:
+            self._stopping = True
+            self._watch.wake()
+            self._leaving = asyncio.create_task(self._leave(0.0 if release else self._drain))
+        elif release:
+            self._give_all_back()
+        await asyncio.shield(self._leaving)
+
+    async def _leave(self, patience: float) -> None:
+        if self._running and patience > 0:
+            await asyncio.wait(list(self._running), timeout=patience)
+        self._give_all_back()
         await self._end_loops()
         if self._pulse is not None:
             self._kernel.keeper.remove_pulse(self._pulse)
-        self._watch.close()
+        if self._watch is not None:
+            self._watch.close()
         self._watch = None
         with contextlib.suppress(Exception):
             await self._kernel.persistence.transact(lambda work: work.workers.leave(self.worker_id))
 
+    def _give_all_back(self) -> None:
+        for task in list(self._running):
+            task.cancel()
+
     async def _end_loops(self) -> None:
         pump, upkeep = self._loops
+        for watch in (self._watch, self._upkeep_watch):
+            if watch is not None:
+                watch.wake()
+        # A tick cut off in the middle would leave its claims until they run out.
+        await asyncio.wait([upkeep], timeout=UPKEEP_PATIENCE)
         upkeep.cancel()
-        if self._watch is not None:
-            self._watch.wake()
         await asyncio.wait([pump, upkeep])
         self._loops = []
 
@@ -149,8 +174,7 @@ class WorkerHost:
             second = asyncio.create_task(signals.second.wait())
             await asyncio.wait([stopping, second], return_when=asyncio.FIRST_COMPLETED)
             if not stopping.done():
-                for task in list(self._running):
-                    task.cancel()
+                self._give_all_back()
             await stopping
             second.cancel()
 
@@ -163,7 +187,8 @@ class WorkerHost:
             self._watch.wake()
             await self._idle.wait()
             result = await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
-            if not (self._running or self._ended or result.suspended_checked or result.events_flushed):
+            found = result.suspended_checked or result.events_flushed or result.stale_released or result.stuck_reaped
+            if not (self._running or self._ended or found):
                 break
         await self.stop()
 
@@ -186,14 +211,13 @@ class WorkerHost:
         """One turn after the other while there is something to do: what ends during a commit goes into the next."""
         assert self._watch is not None
         while not (self._stopping and not self._running and not self._ended):
-            ended, self._ended = self._ended, []
+            ended = self._next_ended()
             free = 0 if self._stopping else self.concurrency - len(self._running)
             try:
                 busy = await self._take_turn(ended, free)
             except Exception as error:
-                self._ended[:0] = ended
-                log.warning("a turn failed, will try again: %s: %s", type(error).__name__, error)
-                await self._watch.wait(ERROR_PAUSE)
+                if not self._put_up_with(error, ended):
+                    await self._watch.wait(ERROR_PAUSE)
                 continue
             if busy or self._ended:
                 continue
@@ -201,13 +225,41 @@ class WorkerHost:
                 self._idle.set()
             await self._wait()
 
+    def _next_ended(self) -> list[Delivery]:
+        if self._one_by_one:
+            self._one_by_one -= 1
+            return [self._ended.pop(0)]
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _put_up_with(self, error: Exception, ended: list[Delivery]) -> bool:
+        """Whether to go on at once: not when the store is at fault, which every other turn would meet as well."""
+        if isinstance(error, EngineError) or not ended:
+            self._ended[:0] = ended
+            log.warning("a turn failed, will try again: %s: %s", type(error).__name__, error)
+            return False
+        if len(ended) > 1:
+            self._ended[:0] = ended
+            self._one_by_one = len(ended)
+            return True
+        # Trying it again and again would keep the worker from everything else.
+        job = ended[0].claimed.job
+        log.error(
+            "run %s, stage %s: can't be settled; its lease will run out", job.run_id, job.stage_id, exc_info=error
+        )
+        return True
+
     async def _take_turn(self, ended: list[Delivery], free: int) -> bool:
         if not ended and free <= 0:
             return False
         turn = await self._kernel.turn(ended, self._taker, free)
         self._processed += len(turn.settled)
         for claimed in turn.claimed:
-            self._begin(claimed)
+            if self._stopping:
+                # Claimed while the stop came: nobody waits for it any more.
+                self._ended.append(Delivery(claimed, GivenBack()))
+            else:
+                self._begin(claimed)
         if self._kernel.sink is not None and self._upkeep_watch is not None:
             self._upkeep_watch.wake()
         return bool(turn.claimed)
@@ -235,27 +287,31 @@ class WorkerHost:
         if not self._stopping and len(self._running) < self.concurrency:
             due = await self._seconds_until(lambda work: work.next_claim_due())
             pause = min(pause, max(due, MIN_PAUSE))
-        if await self._watch.wait(pause) and not self._ended:
+        if await self._watch.wait(pause):
             self._kernel.keeper.check_soon()
 
     async def _upkeep(self) -> None:
         """The tick: at its interval, and as soon as a poll, the end of a lease or a delivery is due."""
-        workflows, events = list(self._taker.workflow_ids), self._kernel.sink is not None
         watch = self._kernel.persistence.watch()
         self._upkeep_watch = watch
         try:
-            while True:
+            while not self._stopping:
                 await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
                 self._ticks += 1
-                ticked = time.monotonic()
-                while (left := self._tick_every - (time.monotonic() - ticked)) > 0:
-                    due = await self._seconds_until(lambda work: work.next_upkeep_due(workflows, events=events))
-                    if due <= 0 or not await watch.wait(min(left, due)):
-                        break
+                await self._until_upkeep(watch)
                 # Several ends in a row are one tick; and what is due but not ours to do must not make us spin.
                 await asyncio.sleep(MIN_PAUSE)
         finally:
             watch.close()
+
+    async def _until_upkeep(self, watch: Watch) -> None:
+        workflows, events = list(self._taker.workflow_ids), self._kernel.sink is not None
+        ticked = time.monotonic()
+        while not self._stopping:
+            left = self._tick_every - (time.monotonic() - ticked)
+            due = await self._seconds_until(lambda work: work.next_upkeep_due(workflows, events=events))
+            if min(left, due) <= 0 or not await watch.wait(min(left, due)):
+                return
 
     async def _seconds_until(self, ask: Callable[[UnitOfWork], datetime | None]) -> float:
         """Seconds until the moment the store names, by its clock; the look-up interval when it can't be asked."""
@@ -275,7 +331,9 @@ class WorkerHost:
 
     def _put_row(self, work: UnitOfWork) -> None:
         assert self._began is not None
-        fingerprints = {workflow.id: workflow.fingerprint for workflow in self._kernel.registry}
+        # Who is here for one run only is no worker that others may count on.
+        known = () if self._taker.only_run else self._kernel.registry
+        fingerprints = {workflow.id: workflow.fingerprint for workflow in known}
         work.workers.put(
             WorkerRecord(
                 id=self.worker_id,

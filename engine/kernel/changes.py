@@ -102,8 +102,9 @@ class Changes:
         self._outputs.setdefault(stage.run_id, {})[stage.stage_id] = (stage.group_no, output)
 
     def archive(self, stage: StageRecord) -> None:
-        """Keep this attempt, as given, before its row goes on to the next."""
-        self._archived.append(stage)
+        """Keep this attempt, as given, before its row goes on to the next; a stage never delivered has none."""
+        if stage.attempt:
+            self._archived.append(stage)
 
     def delete_stages(self, stage_refs: list[str]) -> None:
         """Remove stages; archive them before."""

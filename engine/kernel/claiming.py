@@ -35,7 +35,8 @@ def begin_run(settling: Settling, run: RunRecord, worker_id: str) -> None:
     changes.update_run(run.id, status=RunStatus.RUNNING, started_at=changes.now, worker_id=worker_id, delayed=False)
     try:
         plan = settling.plan(run)
-    except (KeyError, ValueError) as error:
+    except Exception as error:
+        # Whatever is wrong with one run's plan, the others of this claim begin.
         settling.fail_run(run.id, f"CLAIM_FAILED: its definition can't be read: {error}", "CLAIM_FAILED", cause)
         return
     changes.event(run.id, "workflow:started", cause)
@@ -56,6 +57,8 @@ class Claiming:
         self._slots = 0
         self._reserve = 0
         """How many of the slots go to jobs that wait in the queue."""
+        self._among: tuple[str, ...] = ()
+        """Where not everybody's jobs may be taken: those that may."""
 
     def fill(self, free: int) -> None:
         """Lease up to `free` jobs; `claimed()` gives them once everything is written."""
@@ -81,9 +84,14 @@ class Claiming:
             run = changes.run(run_id)
             if run.start_at is None or run.start_at <= changes.now:
                 begin_run(self._settling, run, self._taker.worker_id)
-        for job in changes.new_jobs[:free]:
+        self._work.jobs.promote_due()
+        due = [job.id for job in self._work.jobs.of_run(run_id) if job.status is JobStatus.PENDING]
+        known = set(self._taker.bodies)
+        for job in [job for job in changes.new_jobs if job.body in known][:free]:
             self._hand_off(job)
-        self._reserve = self._slots = free
+        self._slots = free
+        self._reserve = len(due)
+        self._among = tuple(due)
 
     def _waiting(self, free: int) -> tuple[list[int], list[int]]:
         self._work.jobs.promote_due()
@@ -156,13 +164,19 @@ class Claiming:
         )
         self._leased.append((job, started, input_text))
 
-    def claim_due(self, job_ids: tuple[str, ...] = ()) -> None:
-        """Lease what waits in the queue, as many as `fill` left slots for. Nothing else may be pending in `Changes`."""
-        free = len(job_ids) or self._slots - len(self._leased)
-        if free <= 0 or not (self._reserve or job_ids):
+    def claim_only(self, job_id: str) -> None:
+        """Lease this one job, if it is due."""
+        self._slots = self._reserve = 1
+        self._among = (job_id,)
+        self.claim_due()
+
+    def claim_due(self) -> None:
+        """Lease what waits in the queue, as many as `fill` left slots for."""
+        free = self._slots - len(self._leased)
+        if free <= 0 or not self._reserve:
             return
         taker = self._taker
-        jobs = self._work.jobs.claim(taker.bodies, taker.worker_id, self._token, self._until, free, job_ids)
+        jobs = self._work.jobs.claim(taker.bodies, taker.worker_id, self._token, self._until, free, self._among)
         if not jobs:
             return
         self._changes.lock({job.run_id for job in jobs})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +49,13 @@ class Deliveries:
         A delivery whose lease is gone is a ghost: it alone falls out, and nothing of it is written.
         """
         try:
+            return await self._turn(ended, taker, free, also)
+        finally:
+            for one in ended:
+                self.keeper.remove(one.claimed)
+
+    async def _turn(self, ended: Sequence[Delivery], taker: Taker, free: int, also: Also | None) -> Turn:
+        try:
             return await self.store.transact(lambda work: self._take_turn(work, ended, taker, free, also))
         except Torn:
             if len(ended) == 1:
@@ -63,7 +71,7 @@ class Deliveries:
         changes = Changes(work)
         settling = Settling(changes, self.plans)
         changes.lock({one.claimed.job.run_id for one in ended})
-        settled = [settling.settle(one) for one in ended]
+        settled = _settle(work, settling, ended)
         claiming = Claiming(settling, taker)
         claiming.fill(free)
         claiming.claim_due()
@@ -83,24 +91,43 @@ class Deliveries:
         if workflow is None:
             return Delivery(claimed, GivenBack())
         body = asyncio.ensure_future(self.executor.execute(workflow, claimed, reporter))
-        watched = Watched(claimed, reporter, lease, lambda: _cancel(loop, body))
+        watched = Watched(claimed, reporter, lease, lambda: _cancel(loop, body), renewed=self._renewed(claimed, lease))
         self.keeper.add(watched)
         try:
             await asyncio.wait([body])
         except asyncio.CancelledError:
             # The operator's stop: what the body does after this is dropped.
-            self.keeper.remove(watched)
+            self.keeper.end(watched)
             said = reporter.close()
             reporter.cancel()
             body.cancel()
             return Delivery(claimed, GivenBack(), said)
-        self.keeper.remove(watched)
+        self.keeper.end(watched)
         if reporter.cancelled:
+            self.keeper.remove(claimed)
             return None
         said = reporter.close()
+        # A plain body that timed out still runs on its thread: it sees that nothing of it will be kept.
+        reporter.cancel()
         if body.cancelled():
             return Delivery(claimed, Failed("the body was cancelled", None, retryable=True), said)
         return Delivery(claimed, body.result(), said)
+
+    def _renewed(self, claimed: Claimed, lease: timedelta) -> float:
+        """When the lease was taken, by the monotonic clock: a loop that was blocked may come to it late."""
+        age = self.clock.now() - (claimed.job.renewed_at or self.clock.now())
+        return time.monotonic() - min(max(age, timedelta(0)), lease).total_seconds()
+
+
+def _settle(work: UnitOfWork, settling: Settling, ended: Sequence[Delivery]) -> list[Settled]:
+    try:
+        return [settling.settle(one) for one in ended]
+    except Exception as error:
+        # A ghost decides on a state of the run that it does not know, which may be impossible for it.
+        leases = [one.claimed.lease for one in ended]
+        if len(work.jobs.held(leases)) < len(leases):
+            raise Torn from error
+        raise
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, body: asyncio.Future[Ending]) -> None:

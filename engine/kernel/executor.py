@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import mimetypes
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from engine.errors import DefinitionError, InvalidConfig, InvalidInput, InvalidO
 from engine.kernel.ending import Completed, Ending, Failed, Suspended
 from engine.kernel.outputs import LoadedOutputs, group_input, keep_output, load_texts, put_blob
 from engine.kernel.reporter import LiveReporter
+from engine.kernel.rules.retry import LONGEST
 from engine.kernel.stage_storage import BlobStorage
 from engine.kernel.threads import BodyThreads
 from engine.model.json import Json, NotJson, clean_text, dumps, loads
@@ -113,7 +114,7 @@ class Executor:
         artifacts = [
             await self._keep_artifact(claimed, prefix, name, content) for name, content in wrapped.artifacts.items()
         ]
-        metrics = _plain(stage, dict(wrapped.metrics)) if wrapped.metrics else None
+        metrics = _plain(dict(wrapped.metrics)) if wrapped.metrics else None
         return Completed(output, artifacts, metrics)
 
     async def _keep_artifact(self, claimed: Claimed, prefix: str, name: str, content: Json | bytes) -> ArtifactRecord:
@@ -121,9 +122,8 @@ class Executor:
             guessed, _ = mimetypes.guess_type(name)
             body, media_type = content, guessed or "application/octet-stream"
         else:
-            body, media_type = dumps(content).encode(), "application/json"
-        segment = quote(name, safe="").replace("%", "_") or "_"
-        blob = await put_blob(self.blobs, f"{prefix}/artifacts/{segment}", body)
+            body, media_type = _plain(content).encode(), "application/json"
+        blob = await put_blob(self.blobs, f"{prefix}/artifacts/{_segment(name)}", body)
         job = claimed.job
         return ArtifactRecord(
             job.run_id,
@@ -136,6 +136,12 @@ class Executor:
             blob.key,
             self.clock.now(),
         )
+
+
+def _segment(name: str) -> str:
+    """A part of a blob key: readable where it can be, and not the same for two names."""
+    readable = re.sub(r"[^A-Za-z0-9-]", "_", name)[:60]
+    return f"{readable}.{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 async def _within(limit: timedelta | None, awaitable: Any) -> object:
@@ -169,9 +175,9 @@ def checked_output(stage: AnyStage, value: object) -> Json:
         raise InvalidOutput(error.problems) from error
 
 
-def _plain(stage: AnyStage, metrics: Mapping[str, Json]) -> str:
+def _plain(value: Json) -> str:
     try:
-        return dumps(metrics)
+        return dumps(value)
     except NotJson as error:
         raise InvalidOutput(error.problems) from error
 
@@ -187,7 +193,7 @@ def _suspended(stage: AnyStage, result: Suspend) -> Ending:
         state = dumps(result.state)
     except NotJson as error:
         return failure(InvalidOutput(error.problems))
-    return Suspended(state, result.poll_every, result.max_wait, result.first_poll_at)
+    return Suspended(state, min(result.poll_every, LONGEST), min(result.max_wait, LONGEST), result.first_poll_at)
 
 
 def failure(error: BaseException) -> Failed:

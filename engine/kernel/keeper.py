@@ -27,6 +27,8 @@ ASSUME_LOST = 0.8
 """The part of a lease after which, without a renewal, its holder stops before anybody else may start."""
 CHECK_SECONDS = 0.2
 """How often, at most, a hint of change makes the keeper look whether leases still stand."""
+SETTLE_LEASES = 5
+"""How many leases long an ended delivery is kept for its outcome to be written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,7 @@ class Watched:
     lease: timedelta
     on_lost: Callable[[], None]
     renewed: float = field(default_factory=time.monotonic)
+    ended: float | None = None
 
     @property
     def renew_at(self) -> float:
@@ -46,6 +49,10 @@ class Watched:
     @property
     def lost_at(self) -> float:
         return self.renewed + self.lease.total_seconds() * ASSUME_LOST
+
+    def forgotten(self, now: float) -> bool:
+        """Whether its outcome is overdue: whoever had it will not write it any more."""
+        return self.ended is not None and now - self.ended > self.lease.total_seconds() * SETTLE_LEASES
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +65,25 @@ class Pulse:
 
 
 News = list[tuple[Watched, list[LogRecord], ProgressNote | None]]
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one write of the keeper is about."""
+
+    news: News
+    renew: list[Watched]
+    check: list[Watched]
+    """Only looked at, not written: a write would be a change, which is a reason to look again, and so on."""
+    pulses: list[Pulse]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.news or self.renew or self.check or self.pulses)
+
+    @property
+    def concerned(self) -> list[Watched]:
+        return [*self.renew, *self.check, *(one for one, _, _ in self.news)]
 
 
 class Keeper:
@@ -76,13 +102,27 @@ class Keeper:
 
     def add(self, watched: Watched) -> None:
         with self._wake:
+            former = self._watched.get(watched.claimed.job.id)
             self._watched[watched.claimed.job.id] = watched
             self._ensure_thread()
+        if former is not None:
+            # Reaped here and claimed here again: the job is this delivery's now.
+            _tell_lost(former)
 
-    def remove(self, watched: Watched) -> None:
-        """Its news is the outcome's from here on. News taken before is in the writer's queue, ahead of the outcome."""
+    def end(self, watched: Watched) -> None:
+        """Its news is the outcome's from here on. News taken before is in the writer's queue, ahead of the outcome.
+
+        The lease is kept until `remove`: another body may block the loop that is to write the outcome.
+        """
         with self._wake:
-            self._watched.pop(watched.claimed.job.id, None)
+            watched.ended = time.monotonic()
+
+    def remove(self, claimed: Claimed) -> None:
+        """Its outcome is written, or there is none."""
+        with self._wake:
+            watched = self._watched.get(claimed.job.id)
+            if watched is not None and watched.claimed.lease == claimed.lease:
+                del self._watched[claimed.job.id]
 
     def add_pulse(self, pulse: Pulse) -> None:
         with self._wake:
@@ -146,50 +186,57 @@ class Keeper:
             moments.append(self._check_at)
         return min(moments, default=now + 3600) - now
 
-    def _take(self) -> tuple[News, list[Watched], list[Pulse], Future[set[str]] | None]:
-        """What is due now, submitted under the lock: so it is ahead of the outcome of any delivery removed later."""
+    def _take(self) -> tuple[_Round, Future[set[str]] | None]:
+        """What is due now, submitted under the lock: so it is ahead of the outcome of any delivery that ends later."""
         now = time.monotonic()
-        news: News = []
-        if self._news_since is not None and self._news_since + LIVE_SECONDS <= now:
-            self._news_since = None
-            news = [(one, *one.reporter.take_live()) for one in self._watched.values() if one.reporter.has_news]
-        check = self._check_at is not None and self._check_at <= now
-        renew = [one for one in self._watched.values() if check or one.renew_at <= now]
-        if check:
-            self._check_at, self._checked = None, now
-        pulses = [pulse for pulse in self._pulses if pulse.due <= now]
-        for pulse in pulses:
+        due = self._due(now)
+        for pulse in due.pulses:
             pulse.due = now + pulse.every
-        if not (news or renew or pulses):
-            return news, renew, pulses, None
+        if due.is_empty:
+            return due, None
         try:
-            future = self._store.submit(lambda work: _keep(work, news, renew, pulses), urgent=bool(renew))
+            future = self._store.submit(lambda work: _keep(work, due), urgent=bool(due.renew))
         except EngineError:
             future = Future()
             future.set_exception(EngineError("the store takes no writes"))
-        return news, renew, pulses, future
+        return due, future
 
-    def _write(self, news: News, renew: list[Watched], pulses: list[Pulse], future: Future[set[str]] | None) -> None:
+    def _due(self, now: float) -> _Round:
+        for one in [one for one in self._watched.values() if one.forgotten(now)]:
+            del self._watched[one.claimed.job.id]
+        watched = list(self._watched.values())
+        news: News = []
+        if self._news_since is not None and self._news_since + LIVE_SECONDS <= now:
+            self._news_since = None
+            talking = [one for one in watched if one.ended is None and one.reporter.has_news]
+            news = [(one, *one.reporter.take_live()) for one in talking]
+        renew = [one for one in watched if one.renew_at <= now]
+        check: list[Watched] = []
+        if self._check_at is not None and self._check_at <= now:
+            self._check_at, self._checked = None, now
+            check = [one for one in watched if one.renew_at > now]
+        return _Round(news, renew, check, [pulse for pulse in self._pulses if pulse.due <= now])
+
+    def _write(self, due: _Round, future: Future[set[str]] | None) -> None:
         if future is None:
             return
         started = time.monotonic()
-        concerned = {one.claimed.job.id: one for one in [*renew, *(one for one, _, _ in news)]}
         try:
             held = future.result()
         except EngineError as error:
             log.warning("can't reach the store: %s", error)
-            for one, logs, note in news:
+            for one, logs, note in due.news:
                 one.reporter.put_back(logs, note)
             self._give_up_overdue()
             with self._wake:
-                if news and self._news_since is None:
+                if due.news and self._news_since is None:
                     self._news_since = time.monotonic()
                 self._wake.wait(LIVE_SECONDS)
             return
-        for job_id, one in concerned.items():
-            if job_id not in held:
+        for one in due.concerned:
+            if one.claimed.job.id not in held:
                 self._lose(one)
-        for one in renew:
+        for one in due.renew:
             one.renewed = started
 
     def _give_up_overdue(self) -> None:
@@ -199,21 +246,25 @@ class Keeper:
                 self._lose(one)
 
     def _lose(self, one: Watched) -> None:
-        with self._wake:
-            known = self._watched.pop(one.claimed.job.id, None)
-        if known is one:
-            one.reporter.cancel()
-            one.on_lost()
+        self.remove(one.claimed)
+        _tell_lost(one)
 
 
-def _keep(work: UnitOfWork, news: News, renew: list[Watched], pulses: list[Pulse]) -> set[str]:
+def _tell_lost(watched: Watched) -> None:
+    if watched.ended is None:
+        watched.reporter.cancel()
+        watched.on_lost()
+
+
+def _keep(work: UnitOfWork, due: _Round) -> set[str]:
     """Ids of the jobs still held. What a lost delivery said is dropped."""
     held: set[str] = set()
-    for lease in {one.lease for one in renew}:
-        leases = [one.claimed.lease for one in renew if one.lease == lease]
+    for lease in {one.lease for one in due.renew}:
+        leases = [one.claimed.lease for one in due.renew if one.lease == lease]
         held |= work.jobs.renew(leases, work.now + lease)
-    held |= work.jobs.held([one.claimed.lease for one, _, _ in news if one.claimed.job.id not in held])
-    standing = [(one, logs, note) for one, logs, note in news if one.claimed.job.id in held]
+    unsure = {one.claimed.job.id: one.claimed.lease for one in due.concerned if one.claimed.job.id not in held}
+    held |= work.jobs.held(list(unsure.values()))
+    standing = [(one, logs, note) for one, logs, note in due.news if one.claimed.job.id in held]
     work.logs.append([line for _, logs, _ in standing for line in logs])
     work.logs.progress(
         [
@@ -222,7 +273,7 @@ def _keep(work: UnitOfWork, news: News, renew: list[Watched], pulses: list[Pulse
             if note is not None
         ]
     )
-    for pulse in pulses:
+    for pulse in due.pulses:
         pulse.write(work)
     if standing:
         work.announce()

@@ -8,6 +8,7 @@ from engine.model.json import Json, dumps, loads
 from engine.ports.blobs import BlobStore
 
 _BYTES, _JSON = b"b", b"j"
+_SEGMENT = 200
 
 
 class BlobStorage:
@@ -44,10 +45,15 @@ class BlobStorage:
 
 
 def _encode(key: str) -> str:
-    """Any text as one segment of a blob key; `_` stands before it, so that no key is empty or a dot."""
-    return "_" + base64.b32encode(key.encode()).decode().rstrip("=")
+    """Any text as the end of a blob key: a long one in several segments.
+
+    `_` stands before the last segment and `-` before the others: none is empty, and none both ends a key and leads on.
+    """
+    packed = base64.b32encode(key.encode()).decode().rstrip("=")
+    parts = [packed[start : start + _SEGMENT] for start in range(0, len(packed), _SEGMENT)] or [""]
+    return "/".join([*(f"-{part}" for part in parts[:-1]), f"_{parts[-1]}"])
 
 
-def _decode(segment: str) -> str:
-    packed = segment[1:]
+def _decode(path: str) -> str:
+    packed = "".join(segment[1:] for segment in path.split("/"))
     return base64.b32decode(packed + "=" * (-len(packed) % 8)).decode()

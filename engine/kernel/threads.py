@@ -38,6 +38,9 @@ class BodyThreads:
         def task() -> None:
             try:
                 settle = partial(done.set_result, context.run(fn))
+            except StopIteration as error:
+                # A future refuses it, and whoever waits would wait for ever; a coroutine turns it into this as well.
+                settle = partial(done.set_exception, _as_runtime_error(error))
             except BaseException as error:
                 settle = partial(done.set_exception, error)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -68,3 +71,9 @@ class BodyThreads:
             task()
             with self._lock:
                 self._idle += 1
+
+
+def _as_runtime_error(error: StopIteration) -> RuntimeError:
+    told = RuntimeError("the function raised StopIteration")
+    told.__cause__ = error
+    return told

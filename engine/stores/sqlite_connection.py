@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
@@ -25,11 +26,12 @@ BUSY_MS = 2_000
 
 
 def connect(path: Path | None, *, read_only: bool = False, durability: Durability = "full") -> Connection:
-    """A connection in autocommit mode: who uses it says BEGIN and COMMIT."""
+    """A connection in autocommit mode, to a file that exists: who uses it says BEGIN and COMMIT."""
     if path is None:
         url = "sqlite://"
     else:
-        mode = "ro" if read_only else "rwc"
+        # Never `rwc`: a file that was taken away must not come back empty, and readable by all.
+        mode = "ro" if read_only else "rw"
         url = f"sqlite:///file:{quote(str(path))}?mode={mode}&uri=true"
     engine = create_engine(
         url,
@@ -47,12 +49,25 @@ def connect(path: Path | None, *, read_only: bool = False, durability: Durabilit
             cursor.execute("PRAGMA query_only = ON")
         else:
             if path is not None:
-                cursor.execute("PRAGMA journal_mode = WAL")
+                _use_wal(cursor)
                 cursor.execute("PRAGMA journal_size_limit = 67108864")
             cursor.execute(f"PRAGMA synchronous = {durability.upper()}")
         cursor.close()
 
     return engine.connect()
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    """Two processes that create a file switch it at once: SQLite refuses one of them without waiting."""
+    give_up = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.005)
 
 
 def raw(connection: Connection) -> sqlite3.Connection:

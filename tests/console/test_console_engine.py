@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from console_pilot import dialog_open, rows_shown, screen_text, until
+from console_pilot import dialog_open, rows_shown, screen_text, toasts, until
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TextArea
 
@@ -69,7 +69,7 @@ async def test_a_run_is_watched_to_its_end_and_rerun_from_a_stage(gateway: Gatew
             await pilot.press("k", "k", "k", "k", "j")
             await until(pilot, lambda: "Reused: extract-text" in screen_text(app), "the second stage")
             await pilot.press("y")
-            await until(pilot, lambda: not app.screen.is_modal, "the answer")
+            await until(pilot, lambda: any("rerun started" in text for text in toasts(app)), "the toast")
             run = await gateway.engine.wait(run_id, 20)
             await until(pilot, lambda: "✓ ok" in screen_text(app).splitlines()[1], "its second end")
         again = {stage.stage_id: stage.attempt for stage in run.stages}
@@ -113,7 +113,7 @@ async def test_a_run_started_with_o_is_opened_and_its_log_followed_with_f(gatewa
         await until(pilot, lambda: isinstance(app.screen, RunScreen), "the run")
         await pilot.press("f")
         log = app.screen.query_one(LogView)
-        await until(pilot, lambda: any("report" in line.message for line in log.shown_lines), "the last line")
+        await until(pilot, lambda: any("report" in line.message for line in log.shown_lines()), "the last line")
         assert log.following
 
 

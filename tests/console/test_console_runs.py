@@ -280,3 +280,20 @@ async def test_t_shows_ages_then_local_then_utc() -> None:
         await pilot.press("t")
         await until(pilot, lambda: "11:53:33" in screen_text(app), "UTC")
         assert "21:04 JST" in app.screen.query_one(HeaderBar).plain
+
+
+async def test_any_size_of_window_is_survived() -> None:
+    gateway = FakeGateway()
+    async with opened(gateway) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        for width, height in ((20, 5), (1, 1), (300, 100), (60, 15), (59, 14), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            gateway.change(summary(0, RunStatus.COMPLETED))
+            await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen), "the run")
+        for width, height in ((20, 5), (1, 1), (300, 100), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+        await until(pilot, lambda: "✓ fetch" in screen_text(app), "the graph")

@@ -99,11 +99,53 @@ def plain_hold(ctx: StageContext[Folder, NoConfig]) -> Attempt:
 
 
 @stage(id="hold", retry=QUICK_RETRY)
+def chatty_hold(ctx: StageContext[Folder, NoConfig]) -> Attempt:
+    """Always has something to say that the store doesn't have yet."""
+    talk(ctx, "before")
+    mark(ctx.input.file(f"entered-{ctx.attempt}"))
+    while ctx.attempt == 1 and not ctx.input.file("open").exists():
+        talk(ctx, "still here")
+        threading.Event().wait(LOOK_SECONDS)
+    for _ in range(100 if ctx.attempt == 1 else 0):
+        talk(ctx, "never again")
+        threading.Event().wait(LOOK_SECONDS)
+    mark(ctx.input.file(f"left-{ctx.attempt}"))
+    return Attempt(attempt=ctx.attempt)
+
+
+@stage(id="hold", retry=QUICK_RETRY)
 async def loop_hold(ctx: StageContext[Folder, NoConfig]) -> Attempt:
     """Async by name only: nothing else runs on the loop until it is let go."""
     talk(ctx, "before")
     mark(ctx.input.file(f"entered-{ctx.attempt}"))
     wait_here_for(ctx.input.file("open"))
+    return Attempt(attempt=ctx.attempt)
+
+
+_handed_over: dict[str, asyncio.Event] = {}
+
+
+def _baton(run_id: str) -> asyncio.Event:
+    return _handed_over.setdefault(run_id, asyncio.Event())
+
+
+@stage(id="leader")
+async def leader(ctx: StageContext[Folder, NoConfig]) -> Attempt:
+    """Its last act makes `follower` block the loop a few turns later, before anybody can write its outcome."""
+    mark(ctx.input.file(f"leader-{ctx.attempt}"))
+    await appeared(ctx.input.file("open"))
+    _baton(ctx.run_id).set()
+    return Attempt(attempt=ctx.attempt)
+
+
+@stage(id="follower")
+async def follower(ctx: StageContext[Folder, NoConfig]) -> Attempt:
+    mark(ctx.input.file(f"entered-{ctx.attempt}"))
+    await _baton(ctx.run_id).wait()
+    for _ in range(int(ctx.input.tag)):
+        await asyncio.sleep(0)
+    mark(ctx.input.file("blocking"))
+    wait_here_for(ctx.input.file("release"))
     return Attempt(attempt=ctx.attempt)
 
 
@@ -201,7 +243,9 @@ WORKFLOWS = [
     _built("gated", hold, after),
     _built("gated-deaf", deaf_hold, after),
     _built("gated-plain", plain_hold, after),
+    _built("gated-chatty", chatty_hold, after),
     _built("gated-loop", loop_hold, after),
+    WorkflowBuilder("relay", "Relay", input=Folder).parallel([leader, follower]).build(),
     _built("endless", endless),
     _built("exits", exits),
     _built("watchful", watchful),

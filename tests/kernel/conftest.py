@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from engine import Workflow
-from kernel_driver import Driver
+from kernel_driver import Drive, Driver
 
-Drive = Callable[..., Driver]
+from engine import Workflow
 
 
 @pytest.fixture
 async def drive() -> AsyncIterator[Drive]:
-    """`drive(workflow, …)`: a driver of a fresh kernel in memory."""
+    """`drive(workflow, …)`: a driver of a fresh kernel, in memory unless a `path` is given."""
     made: list[Driver] = []
 
     def make(*workflows: Workflow, **options: Any) -> Driver:
@@ -23,4 +22,4 @@ async def drive() -> AsyncIterator[Drive]:
 
     yield make
     for driver in made:
-        await driver.kernel.close()
+        await driver.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from engine import (
@@ -21,7 +23,8 @@ from engine import (
     ReapStaleLeasesResult,
     Workflow,
 )
-from engine.blobs.memory import MemoryBlobStore
+from engine.blobs.filesystem import FilesystemBlobStore
+from engine.definition.registry import WorkflowRegistry
 from engine.hosts import ServerlessHost
 from engine.inspector import Inspector
 from engine.inspector.notes import AnnotationView
@@ -30,6 +33,9 @@ from engine.kernel.ending import Delivery
 from engine.kernel.kernel import Kernel
 from engine.model.criteria import PageRequest
 from engine.model.records import Claimed
+from engine.ports.blobs import BlobStore
+from engine.stores.sqlite import SqliteStore
+from engine.stores.sqlite_file import prepare_file
 from engine.testing import CollectingEventSink, FakeClock, make_kernel
 
 LEASE = timedelta(minutes=5)
@@ -48,17 +54,34 @@ class Driver:
         self.host = ServerlessHost(kernel, "w")
 
     @classmethod
-    def of(cls, *workflows: Workflow, blobs: MemoryBlobStore | None = None) -> Driver:
-        clock, sink = FakeClock(), CollectingEventSink()
-        kernel = make_kernel(workflows, clock=clock, event_sink=sink, blob_store=blobs)
-        return cls(kernel, kernel.inspector, clock, sink)
+    def of(
+        cls,
+        *workflows: Workflow,
+        path: Path | None = None,
+        clock: FakeClock | None = None,
+        blobs: BlobStore | None = None,
+    ) -> Driver:
+        """On a database in memory, or on a file, which other drivers of the same clock may share."""
+        clock, sink = clock or FakeClock(), CollectingEventSink()
+        if path is None:
+            kernel = make_kernel(workflows, clock=clock, event_sink=sink, blob_store=blobs)
+            return cls(kernel, kernel.inspector, clock, sink)
+        prepare_file(path, migrate=True, read_only=False)
+        store, registry = SqliteStore(path, clock), WorkflowRegistry(workflows)
+        blobs = blobs or FilesystemBlobStore(path.with_name(path.name + ".blobs"))
+        on_file = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink)
+        return cls(on_file, Inspector(store, blobs, registry), clock, sink)
+
+    async def close(self) -> None:
+        await self.kernel.close()
+        await self.kernel.persistence.close()
 
     # --- commands -------------------------------------------------------------------------------------------------
 
     async def dispatch(self, command: Any) -> Any:
         return await self.kernel.dispatch(command)
 
-    async def create(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> str:
+    async def create(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> str:  # noqa: A002
         fields.setdefault("idempotency_key", f"key-{next(_keys)}")
         return (await self.dispatch(CreateRun(workflow_id=workflow_id, input=input, **fields))).run_id
 
@@ -67,7 +90,7 @@ class Driver:
         claimed = await self.dispatch(ClaimPendingRuns(worker_id="w", max_claims=most))
         return [run.run_id for run in claimed.claimed]
 
-    async def begun(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> str:
+    async def begun(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> str:  # noqa: A002
         """A run whose first stages are due."""
         run_id = await self.create(workflow_id, input, **fields)
         assert run_id in await self.begin()
@@ -80,7 +103,7 @@ class Driver:
         """Carry out everything that is due; how many jobs that were."""
         return (await self.host.process_available_jobs(200)).processed
 
-    async def through(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> RunDetail:
+    async def through(self, workflow_id: str = "flow", input: Any = None, **fields: Any) -> RunDetail:  # noqa: A002
         """A run as far as it goes without the clock."""
         run_id = await self.create(workflow_id, input, **fields)
         await self.drain()
@@ -165,3 +188,7 @@ class Driver:
             work.runs.save([replace(run, **fields) for run in work.runs.lock({run_id}).values()])
 
         await self.kernel.persistence.transact(bend)
+
+
+Drive = Callable[..., Driver]
+"""A fixture's: `drive(workflow, …)` is a driver that is closed after the test."""

@@ -51,11 +51,11 @@ def given(ctx: AnyContext) -> Any:
 
 
 def step(
-    id: str,
+    id: str,  # noqa: A002
     act: Callable[[AnyContext], Any] = given,
     *,
     plain: bool = False,
-    input: Any = Any,
+    input: Any = Any,  # noqa: A002
     output: Any = Any,
     config: Any = NoConfig,
     retry: RetryPolicy = STEADY,
@@ -79,7 +79,7 @@ SUBMITTED = Suspend(state={"batch": "b-1"}, poll_every=MINUTE, max_wait=timedelt
 
 
 def batch(
-    id: str,
+    id: str,  # noqa: A002
     check: Callable[[Any, AnyContext], Any] = lambda state, ctx: Completion.waiting(),
     submit: Any = SUBMITTED,
     *,
@@ -108,7 +108,7 @@ def batch(
     return made
 
 
-def flow(*groups: AnyStage | list[AnyStage], id: str = "flow", input: Any = Any) -> Workflow:
+def flow(*groups: AnyStage | list[AnyStage], id: str = "flow", input: Any = Any) -> Workflow:  # noqa: A002
     """A workflow of these groups: a stage alone, or a list side by side."""
     builder = WorkflowBuilder(id, id.title(), input=input)
     for group in groups:

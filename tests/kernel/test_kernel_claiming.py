@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from conftest import Drive
+from kernel_driver import Drive
+from kernel_workflows import Acts, flow, step
+
 from engine import ClaimPendingRuns, TransitionRun
 from engine.bootstrap import open_engine
 from engine.hosts import ServerlessHost
-from kernel_workflows import Acts, flow, step
 
 
 async def test_b023_highest_priority_first_then_the_oldest(drive: Drive) -> None:
@@ -65,9 +68,10 @@ async def test_racing_workers_carry_out_every_job_once(tmp_path: Path) -> None:
 
 async def test_b027_only_pending_runs_are_claimed(drive: Drive) -> None:
     d = drive(flow(step("one")))
-    done, running, cancelled = await d.begun(), None, await d.create()
-    await d.drain()
+    cancelled = await d.create()
     await d.cancel(cancelled)
+    done = await d.begun()
+    await d.drain()
     running = await d.begun()
     assert await d.begin() == []
     statuses = [(await d.run(run_id)).status for run_id in (done, running, cancelled)]
@@ -91,6 +95,50 @@ async def test_d07_a_worker_leaves_what_it_does_not_know(drive: Drive, tmp_path:
         assert statuses == ["RUNNING", "COMPLETED", "PENDING"]
         for waiting in (ids[0], ids[2]):
             assert (await half.inspector.explain(waiting)).code == "no_worker"
+
+
+async def test_b031_a_run_whose_plan_can_not_be_read_fails_alone(drive: Drive, tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    writer = drive(flow(step("one"), id="broken"), flow(step("one"), id="wrong"), flow(step("one")), path=path)
+    ids = [await writer.create(workflow_id) for workflow_id in ("broken", "wrong", "flow")]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE workflow_definitions SET plan = '{' WHERE workflow_id = 'broken'")
+        database.execute("UPDATE workflow_definitions SET plan = '[]' WHERE workflow_id = 'wrong'")
+    d = drive(flow(step("one"), id="broken"), flow(step("one"), id="wrong"), flow(step("one")), path=path)
+    assert await d.begin() == [ids[2]]
+    assert await d.drain() == 1
+    runs = await d.kernel.persistence.transact(lambda work: work.runs.lock(ids))
+    assert [(runs[run_id].status, runs[run_id].error_code) for run_id in ids] == [
+        ("FAILED", "CLAIM_FAILED"),
+        ("FAILED", "CLAIM_FAILED"),
+        ("COMPLETED", None),
+    ]
+
+
+async def test_a_worker_for_one_run_takes_nothing_else(drive: Drive) -> None:
+    d = drive(flow(step("one", Acts(ValueError("x"), "out")), step("two")))
+    other, mine = await d.begun(priority=9), await d.create()
+    taker = d.kernel.taker("w", timedelta(minutes=5), only_run=mine)
+    for stage_id, verdict in (("one", "retrying"), ("one", "completed"), ("two", "completed")):
+        (claimed,) = (await d.kernel.turn([], taker, 8)).claimed
+        assert (claimed.job.run_id, claimed.job.stage_id) == (mine, stage_id)
+        turn = await d.kernel.turn([await d.carry_out(claimed)], taker, 0)
+        assert [one.verdict for one in turn.settled] == [verdict]
+        d.clock.advance(timedelta(seconds=2))
+    assert (await d.kernel.turn([], taker, 8)).claimed == []
+    assert ((await d.run(mine)).status, (await d.stage(other, "one")).status) == ("COMPLETED", "PENDING")
+
+
+async def test_a_worker_for_one_run_leaves_the_stages_it_does_not_know(drive: Drive, tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    older = drive(flow(step("one"), step("two")), path=path)
+    newer = drive(flow(step("one"), step("renamed")), path=path, clock=older.clock)
+    run_id = await older.create()
+    taker = newer.kernel.taker("w", timedelta(minutes=5), only_run=run_id)
+    (claimed,) = (await newer.kernel.turn([], taker, 8)).claimed
+    turn = await newer.kernel.turn([await newer.carry_out(claimed)], taker, 8)
+    assert ([one.verdict for one in turn.settled], turn.claimed) == (["completed"], [])
+    assert (await newer.stage(run_id, "two")).status == "PENDING"
 
 
 async def test_b034_a_group_of_three_has_three_rows_and_jobs(drive: Drive) -> None:

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import Drive
-from engine import CreateRun, IdempotencyConflict, InvalidConfig, InvalidInput, NoConfig, WorkflowNotFound
+from kernel_driver import Drive
 from kernel_workflows import Acts, flow, step
 from pydantic import BaseModel, Field
+
+from engine import CreateRun, IdempotencyConflict, InvalidConfig, InvalidInput, NoConfig, WorkflowNotFound
 
 
 class Order(BaseModel):
@@ -40,7 +41,7 @@ async def test_b001_a_created_run_is_pending_and_says_so_to_nobody_yet(drive: Dr
 
 async def test_b002_an_unknown_workflow_leaves_nothing_behind_not_even_the_key(drive: Drive) -> None:
     d = drive(ORDERS)
-    with pytest.raises(WorkflowNotFound, match="'nope'.*flow"):
+    with pytest.raises(WorkflowNotFound, match=r"'nope'.*flow"):
         await d.create("nope", {"item": "tea"}, idempotency_key="k")
     assert await d.count_runs() == 0
     run_id = await d.create(input={"item": "tea"}, idempotency_key="k")

@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Drive
+from kernel_driver import Drive
+from kernel_workflows import Acts, flow, step
+
 from engine import (
     CancelRun,
     CreateRun,
@@ -18,7 +20,6 @@ from engine import (
     RerunFrom,
 )
 from engine.bootstrap import open_engine
-from kernel_workflows import Acts, flow, step
 
 
 async def test_b009_many_at_once_with_one_key_make_one_run(drive: Drive) -> None:

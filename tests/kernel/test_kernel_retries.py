@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Drive
-from engine import DefinitionError, NonRetryable, RetryPolicy, StageResult, Suspend
+from kernel_driver import Drive
 from kernel_workflows import Acts, flow, step
 from pydantic import BaseModel
+
+from engine import DefinitionError, NonRetryable, RetryPolicy, StageResult, Suspend
 
 SECOND = timedelta(seconds=1)
 
@@ -71,7 +74,11 @@ async def test_b045_one_attempt_means_one_try(drive: Drive) -> None:
 
 async def test_retries_are_due_by_the_policy_and_not_before(drive: Drive) -> None:
     policy = RetryPolicy(
-        max_attempts=5, initial_delay=timedelta(seconds=2), multiplier=3.0, max_delay=timedelta(seconds=20), jitter=False
+        max_attempts=5,
+        initial_delay=timedelta(seconds=2),
+        multiplier=3.0,
+        max_delay=timedelta(seconds=20),
+        jitter=False,
     )
     d = drive(flow(step("one", Acts(ValueError("boom")), retry=policy)))
     run_id = await d.begun()
@@ -193,9 +200,7 @@ async def test_b061_input_the_stage_refuses_is_not_tried_again(drive: Drive) -> 
     ("output", "path"),
     [({"n": "many"}, "n"), ({}, "n"), ("text", ""), ({"n": 1, "unit": "a\x00"}, "unit")],
 )
-async def test_b077_output_the_schema_refuses_fails_at_once_with_its_path(
-    drive: Drive, output: Any, path: str
-) -> None:
+async def test_b077_output_the_schema_refuses_fails_at_once_with_its_path(drive: Drive, output: Any, path: str) -> None:
     body = Acts(output)
     d = drive(flow(step("one", body, output=Count), step("two")))
     run = await d.through()
@@ -236,8 +241,6 @@ async def test_a_suspend_of_an_ordinary_stage_is_a_mistake(drive: Drive) -> None
 
 @pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
 async def test_a_body_that_takes_too_long_is_tried_again(drive: Drive, plain: bool) -> None:
-    import threading
-
     never, released = asyncio.Event(), threading.Event()
 
     def hang(ctx: Any) -> Any:
@@ -259,6 +262,23 @@ async def test_a_body_that_takes_too_long_is_tried_again(drive: Drive, plain: bo
     assert (await d.run(run_id)).output == "out"
 
 
+async def test_a_plain_body_that_timed_out_sees_that_it_is_over(drive: Drive) -> None:
+    stopped = threading.Event()
+
+    def body(ctx: Any) -> None:
+        while not ctx.cancelled:
+            threading.Event().wait(0.005)
+        ctx.log("INFO", "dropped")
+        stopped.set()
+
+    once = RetryPolicy(max_attempts=1)
+    d = drive(flow(step("one", body, plain=True, timeout=timedelta(milliseconds=20), retry=once)))
+    run = await d.through()
+    assert await asyncio.to_thread(stopped.wait, 10)
+    assert run.error_code == "TIMEOUT"
+    assert (await d.inspector.logs(run.id)).items == []
+
+
 async def test_a_timeout_of_the_bodys_own_is_an_error_like_any_other(drive: Drive) -> None:
     once = RetryPolicy(max_attempts=1)
     d = drive(flow(step("one", Acts(TimeoutError("upstream")), timeout=timedelta(seconds=30), retry=once)))
@@ -266,14 +286,14 @@ async def test_a_timeout_of_the_bodys_own_is_an_error_like_any_other(drive: Driv
     assert (run.error, run.error_code) == ("TimeoutError: upstream", None)
 
 
-async def test_d19_the_policy_of_the_stored_plan_counts(drive: Drive) -> None:
+async def test_d19_the_policy_of_the_stored_plan_counts(drive: Drive, tmp_path: Path) -> None:
     """A run keeps the retries it was created with; the workflow may change meanwhile."""
     body = Acts(ValueError("boom"))
-    d = drive(flow(step("one", body, retry=RetryPolicy(max_attempts=2, jitter=False))))
-    run_id = await d.begun()
-    newer = flow(step("one", body, retry=RetryPolicy(max_attempts=9, jitter=False)))
-    d.kernel.registry._by_id["flow"] = newer
-    run = await d.exhaust(run_id)
+    policies = [RetryPolicy(max_attempts=number, jitter=False) for number in (2, 9)]
+    path = tmp_path / "runs.db"
+    older = drive(flow(step("one", body, retry=policies[0])), path=path)
+    newer = drive(flow(step("one", body, retry=policies[1])), path=path, clock=older.clock)
+    run = await newer.exhaust(await older.begun())
     assert (run.status, body.calls, run.stages[0].max_attempts) == ("FAILED", 2, 2)
 
 

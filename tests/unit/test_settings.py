@@ -51,9 +51,7 @@ def test_read_only_makes_no_folder(home: Path, project: Path) -> None:
 
 
 def test_each_source_overrides_the_one_before(home: Path, project: Path) -> None:
-    (home / "config" / "config.toml").write_text(
-        'db = "sqlite:////user.db"\ntheme = "user"\nactor = "user"\n'
-    )
+    (home / "config" / "config.toml").write_text('db = "sqlite:////user.db"\ntheme = "user"\nactor = "user"\n')
     assert load(project).theme == "user"
     (project / "wfconsole.toml").write_text('theme = "project"\nactor = "project"\n')
     found = load(project / "deep" / "down", {"WFCONSOLE_ACTOR": "environment"})
@@ -122,9 +120,7 @@ def test_an_explicit_file_takes_the_place_of_the_projects(home: Path, project: P
         ('confirm = "never"\n', "confirm"),
     ],
 )
-def test_a_mistake_in_a_file_is_one_line_that_names_it(
-    home: Path, project: Path, text: str, said: str
-) -> None:
+def test_a_mistake_in_a_file_is_one_line_that_names_it(home: Path, project: Path, text: str, said: str) -> None:
     (project / "wfconsole.toml").write_text(text)
     with pytest.raises(SettingsError) as caught:
         load(project)

@@ -35,5 +35,5 @@ def open_console(session: Session) -> int:
 
 
 async def _run_id(session: Session, given: str) -> str:
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         return await resolve(gateway, given)

@@ -21,7 +21,7 @@ async def costs(session: Session) -> int:
             raise UsageError(f"--by {key!r}: one of {', '.join(_KEYS)}")
     since, until = session.moment("since"), session.moment("until")
     chosen = session.filter(given.filter)
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         found = await gateway.inspector.costs(given.by, since=since, until=until, filter=chosen)
     if session.out.as_json:
         session.out.document(page(found.items, found.next_cursor))

@@ -27,7 +27,7 @@ async def ls(session: Session) -> int:
     chosen = _filter(session)
     if given.limit < 1 or given.limit > 10_000:
         raise UsageError("--limit has to be between 1 and 10000")
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         if given.count_by:
             return await _count(session, gateway, chosen)
         request = PageRequest(limit=given.limit, cursor=given.cursor, sort=given.sort)
@@ -45,7 +45,7 @@ async def ls(session: Session) -> int:
 
 async def show(session: Session) -> int:
     """One run, whole."""
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         run = await gateway.inspector.run(await resolve(gateway, session.arguments.run))
     print_run(session.out, run)
     return DONE
@@ -53,7 +53,7 @@ async def show(session: Session) -> int:
 
 async def explain(session: Session) -> int:
     """Why a run is where it is."""
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         found = await gateway.inspector.explain(await resolve(gateway, session.arguments.run))
     if session.out.as_json:
         session.out.document(found)
@@ -64,7 +64,7 @@ async def explain(session: Session) -> int:
 
 async def status(session: Session) -> int:
     """The overview."""
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         overview = await gateway.inspector.overview()
     print_overview(session.out, overview)
     return DONE

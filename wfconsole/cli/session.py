@@ -55,11 +55,11 @@ class Session:
         )
 
     @asynccontextmanager
-    async def gateway(self) -> AsyncIterator[Gateway]:
-        """The opened engine; raises its errors (database, schema, definitions)."""
+    async def gateway(self, *, definitions: bool = True) -> AsyncIterator[Gateway]:
+        """The opened engine; raises its errors (database, schema, and with `definitions` what modules raise)."""
         from wfconsole.gateway import Gateway
 
-        async with Gateway(self.settings) as gateway:
+        async with Gateway(self.settings, definitions=definitions) as gateway:
             yield gateway
 
     def forbid_read_only(self) -> None:

@@ -26,7 +26,7 @@ _LEVELS = tuple(LogLevel)
 
 async def events(session: Session) -> int:
     """A run's history in order."""
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         run_id = await resolve(gateway, session.arguments.run)
         items: list[EventView] = []
         cursor: str | None = None
@@ -50,7 +50,7 @@ async def logs(session: Session) -> int:
     level = _level(given.level)
     tail = _tail(given.tail, follow=given.follow, named=bool(given.runs or given.filter))
     since, until = session.moment("since"), session.moment("until")
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         run_ids = await _chosen_runs(session, gateway)
         if run_ids == []:
             if session.out.as_json and not given.follow:

@@ -31,7 +31,7 @@ Glance = Callable[[Sequence[RunSummary]], Awaitable[None]]
 async def wait(session: Session) -> int:
     """Until all given runs have ended; exit code 1 if one of them failed or was cancelled."""
     timeout = session.duration("timeout")
-    async with session.gateway() as gateway:
+    async with session.gateway(definitions=False) as gateway:
         run_ids = list(dict.fromkeys([await resolve(gateway, given) for given in session.arguments.runs]))
         await say_if_nobody_works(gateway, run_ids)
         runs = await until_ended(gateway, run_ids, timeout)

@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
@@ -20,14 +19,14 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from engine.errors import EngineError, StoreUnavailable
-from engine.inspector import EventView, LogLine, Overview, PageRequest, RunFilter, RunSummary
-from wfconsole import embedded_worker, formatting
+from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary
+from wfconsole import formatting
 from wfconsole.actions import Answer, Operation, shortfall
-from wfconsole.embedded_worker import EmbeddedWorker
 from wfconsole.formatting import TimeMode
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
 from wfconsole.tui.feed import Feed, Link, Pulse
+from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
 from wfconsole.tui.screens.dead_letters import DeadLettersScreen
 from wfconsole.tui.screens.dialog import Dialog
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
     from wfconsole.settings import Settings
 
-DRAIN = timedelta(seconds=30)
 TOAST = 6.0
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
@@ -104,8 +102,7 @@ class WorkflowConsole(App[None]):
         self._opening_run = (run, tab or "graph", stage)
         self._opening_place = place
         self._given = gateway
-        self._worker: EmbeddedWorker | None = None
-        self._worker_decided = False
+        self._worker = OwnWorker(settings)
         self._leave = Leave.NOW
         self._interrupted_at = float("-inf")
         self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
@@ -118,6 +115,7 @@ class WorkflowConsole(App[None]):
 
     async def on_mount(self) -> None:
         self._use_theme()
+        self.set_class(self.settings.ascii, "-ascii")
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
@@ -151,15 +149,8 @@ class WorkflowConsole(App[None]):
         from wfconsole.gateway import Gateway
 
         async with Gateway(self.settings) as gateway:
-            if not self._worker_decided:
-                self._worker_decided = True
-                await self._start_worker(gateway)
+            await self._worker.start_if_needed(gateway)
             yield gateway
-
-    async def _start_worker(self, gateway: Gateway) -> None:
-        if embedded_worker.needed(self.settings, gateway.workflows, await gateway.inspector.workers()):
-            self._worker = EmbeddedWorker(self.settings)
-            await self._worker.start()
 
     # -- the feed's answers ----------------------------------------------------------------------
 
@@ -198,7 +189,7 @@ class WorkflowConsole(App[None]):
 
     def _tick(self) -> None:
         place = self.place
-        if place is not None and place.is_mounted:
+        if place is not None and place.alive:
             place.tick()
             place.refresh_header()
 
@@ -216,16 +207,10 @@ class WorkflowConsole(App[None]):
             pulse=self.feed.pulse,
             monotonic=monotonic,
             waited=0.0 if asked is None else monotonic - asked,
-            worker=self._worker_word(),
+            worker=self._worker.word,
             overview=self.overview,
             ascii=self.settings.ascii,
         )
-
-    def _worker_word(self) -> str:
-        if self._worker is None:
-            return "none"
-        phase = self._worker.state.phase
-        return {"running": "here", "stopped": "none"}.get(phase, phase)
 
     # -- what the places ask of it ---------------------------------------------------------------
 
@@ -317,7 +302,7 @@ class WorkflowConsole(App[None]):
         self.run_worker(self._quit(), group="quit", exclusive=True)
 
     async def _quit(self) -> None:
-        running = await self._executing_here()
+        running = await self._worker.executing(self.feed.gateway)
         if not running:
             self.exit()
             return
@@ -328,20 +313,6 @@ class WorkflowConsole(App[None]):
                 self.exit()
 
         self.push_screen(QuitDialog(quit_question(running)), answered)
-
-    async def _executing_here(self) -> int:
-        """Runs the embedded worker is at work on; 0 when there is none, or nobody can tell in time."""
-        pid = self._worker.state.pid if self._worker is not None else None
-        if pid is None:
-            return 0
-        try:
-            async with asyncio.timeout(0.5):
-                inspector = self.source().inspector
-                ours = {worker.id for worker in await inspector.workers() if worker.pid == pid and worker.alive}
-                page = await inspector.runs(RunFilter(status=("RUNNING",)), PageRequest(limit=200))
-        except (EngineError, TimeoutError):
-            return 0
-        return sum(run.worker_id in ours for run in page.items)
 
     def _signalled(self, number: signal.Signals) -> None:
         self._leave = Leave.NOW
@@ -368,18 +339,7 @@ class WorkflowConsole(App[None]):
                 auto_pilot=auto_pilot,
             )
         finally:
-            await self._stop_worker()
-
-    async def _stop_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        if self._leave is Leave.DRAIN:
-            sys.stderr.write("The worker drains: stages under way may end, 30 s at most (ctrl+c leaves now).\n")
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker.stop(DRAIN)
-                return
-        await worker.stop()
+            await self._worker.stop(self._leave)
 
 
 def _database_name(shown: str) -> str:

@@ -45,9 +45,16 @@ class Pulse:
 
 
 class Viewer(Protocol):
-    """What is looked at: it asks for its own snapshot and gets it back as a message."""
+    """What is looked at: it asks for its own snapshot and gets it back as a message.
 
-    async def ask(self, gateway: Gateway) -> Message: ...
+    `alive` is False while its widgets are not there; then it is not asked. `news` is False when nothing was committed
+    since the last question and only what it looks at is another.
+    """
+
+    @property
+    def alive(self) -> bool: ...
+
+    async def ask(self, gateway: Gateway, news: bool) -> Message: ...
 
     def post_message(self, message: Message) -> bool: ...
 
@@ -64,6 +71,8 @@ class Feed:
         self._connect, self._on_pulse, self._on_overview = connect, on_pulse, on_overview
         self._viewer: Viewer | None = None
         self._poked = asyncio.Event()
+        self._news = True
+        self._overview: Overview | None = None
         self._asking: asyncio.Future[tuple[Overview, Message]] | None = None
         self._failures = 0
         self.gateway: Gateway | None = None
@@ -79,8 +88,9 @@ class Feed:
         self._viewer = viewer
         self.poke()
 
-    def poke(self) -> None:
-        """Ask again now, also while paused: the viewer wants to see something else."""
+    def poke(self, *, news: bool = True) -> None:
+        """Ask again now, also while paused; without `news` only what is looked at is another."""
+        self._news = self._news or news
         self._poked.set()
 
     def pause(self, paused: bool) -> None:
@@ -111,6 +121,7 @@ class Feed:
                     # Armed before asking, so that no commit falls between the answer and the wait.
                     if changed.done():
                         changed.result()
+                        self._news = True
                         changed = asyncio.ensure_future(gateway.changed(NET))
                     spent = await self._ask(gateway)
                 except (EngineError, OSError) as error:
@@ -125,13 +136,17 @@ class Feed:
 
     async def _ask(self, gateway: Gateway) -> float:
         viewer = self._viewer
-        if viewer is None:
+        if viewer is None or not viewer.alive:
             return 0.0
         started = self.asking_since = time.monotonic()
-        self._asking = asyncio.gather(gateway.inspector.overview(), viewer.ask(gateway))
+        news, self._news = self._news, False
+        self._asking = asyncio.gather(self._look_over(gateway, news), viewer.ask(gateway, news))
         try:
             overview, message = await self._asking
-        except asyncio.CancelledError:
+        except BaseException as error:
+            self._news = True
+            if not isinstance(error, asyncio.CancelledError):
+                raise
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
@@ -140,10 +155,17 @@ class Feed:
             self._asking, self.asking_since = None, None
         self._failures = 0
         self._beat(Pulse(Link.LIVE))
-        self._on_overview(overview)
+        if overview is not self._overview:
+            self._overview = overview
+            self._on_overview(overview)
         if viewer is self._viewer:
             viewer.post_message(message)
         return time.monotonic() - started
+
+    async def _look_over(self, gateway: Gateway, news: bool) -> Overview:
+        if self._overview is not None and not news:
+            return self._overview
+        return await gateway.inspector.overview()
 
     async def _wait(self, changed: asyncio.Future[bool]) -> None:
         poked: asyncio.Future[bool] = asyncio.ensure_future(self._poked.wait())

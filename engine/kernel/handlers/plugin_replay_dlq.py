@@ -9,6 +9,8 @@ from engine.kernel.scene import Scene
 
 
 def handle(command: ReplayDeadLetters, scene: Scene) -> ReplayDeadLettersResult:
+    if command.run_id is not None:
+        scene.locked_run(command.run_id)
     outbox = scene.work.outbox
     dead = outbox.dead(command.max_events, command.event_ids, command.run_id)
     outbox.save([replace(event, dead_at=None, retry_count=0, next_attempt_at=None) for event in dead])

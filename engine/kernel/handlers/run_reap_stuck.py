@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from engine.commands import ReapStuckRuns, ReapStuckRunsResult
 from engine.kernel.scene import Scene
+from engine.kernel.settling import job_for
 from engine.kernel.winding_up import wind_up
-from engine.model.status import ACTIVE_STAGE, RunStatus
+from engine.model.status import ACTIVE_STAGE, RunStatus, StageStatus
 
 BATCH = 100
 
@@ -34,12 +35,16 @@ def handle(command: ReapStuckRuns, scene: Scene) -> ReapStuckRunsResult:
 
 def _moves(scene: Scene, run_id: str) -> bool:
     """A transition by what the rows say, if it gets the run anywhere."""
-    run = scene.changes.run(run_id)
+    changes, run = scene.changes, scene.changes.run(run_id)
     if run.group_no == 0:
         scene.settling.open_group(run_id, scene.settling.plan(run), 1)
         return True
-    open_stages = sum(stage.status in ACTIVE_STAGE for stage in scene.work.stages.of_run(run_id))
-    if open_stages:
+    active = [stage for stage in scene.work.stages.of_run(run_id) if stage.status in ACTIVE_STAGE]
+    if any(stage.status is not StageStatus.PENDING for stage in active):
         return False
-    scene.changes.update_run(run_id, open_stages=0)
-    return scene.settling.move_on(run_id, scene.causation) != "wait"
+    for stage in active:
+        changes.enqueue(job_for(run, stage))
+    if active:
+        scene.work.announce()
+    changes.update_run(run_id, open_stages=len(active))
+    return bool(active) or scene.settling.move_on(run_id, scene.causation) != "wait"

@@ -20,7 +20,9 @@ def handle(command: TransitionRun, scene: Scene) -> TransitionRunResult:
         return TransitionRunResult(action="advanced", next_group=1)
     stages = scene.work.stages.of_run(run.id)
     open_stages = sum(stage.status in ACTIVE_STAGE for stage in stages)
-    changes.update_run(run.id, open_stages=open_stages, **_first_failure(stages))
+    found: dict[str, object] = {"open_stages": open_stages, **({} if run.failed_stage else _first_failure(stages))}
+    if any(getattr(run, name) != value for name, value in found.items()):
+        changes.update_run(run.id, **found)
     match scene.settling.move_on(run.id, scene.causation):
         case "next":
             return TransitionRunResult(action="advanced", next_group=changes.run(run.id).group_no)

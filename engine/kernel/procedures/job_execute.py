@@ -87,7 +87,7 @@ def _begin(command: ExecuteJob, workflow: Workflow, deliveries: Deliveries, take
         return _ghost(command, work)
     only_this = replace(taker, bodies=(body_key(workflow.id, command.stage_id),))
     claiming = Claiming(Settling(changes, deliveries.plans), only_this)
-    claiming.claim_due((job.id,))
+    claiming.claim_only(job.id)
     changes.write()
     claimed = claiming.claimed()
     if not claimed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,15 +48,18 @@ async def flush(command: FlushOutbox, store: Persistence, sink: EventSink | None
     published = failed = dead = 0
     while left > 0:
         limit = min(left, RUNS_AT_ONCE)
+        last_start = time.monotonic() + CLAIM.total_seconds() - EMIT_SECONDS
         run_ids = await store.transact(partial(_claim, token=token, limit=limit))
         if not run_ids:
             break
         for run_id in run_ids:
-            delivered = await _flush_run(store, sink, run_id, token, left)
+            delivered = await _flush_run(store, sink, run_id, token, left, last_start)
             published += delivered.published
             failed += delivered.failed
             dead += len(delivered.dead or [])
             left -= delivered.published + delivered.failed
+        if time.monotonic() > last_start:
+            break
     return FlushOutboxResult(published=published, failed=failed, dead_lettered=dead)
 
 
@@ -63,20 +67,26 @@ def _claim(work: UnitOfWork, token: str, limit: int) -> list[str]:
     return work.outbox.claim_runs(token, work.now + CLAIM, limit)
 
 
-async def _flush_run(store: Persistence, sink: EventSink, run_id: str, token: str, limit: int) -> _Delivered:
-    waiting = await store.transact(lambda work: work.outbox.undelivered(run_id, limit)) if limit > 0 else []
-    delivered = await _deliver(sink, waiting)
+async def _flush_run(
+    store: Persistence, sink: EventSink, run_id: str, token: str, limit: int, last_start: float
+) -> _Delivered:
+    """A delivery that began after `last_start` (monotonic seconds) could outlast the claim of its run."""
+    in_time = limit > 0 and time.monotonic() <= last_start
+    waiting = await store.transact(lambda work: work.outbox.undelivered(run_id, limit)) if in_time else []
+    delivered = await _deliver(sink, waiting, last_start)
     await store.transact(lambda work: _save(work, run_id, token, delivered))
     return delivered
 
 
-async def _deliver(sink: EventSink, waiting: list[EventRecord]) -> _Delivered:
+async def _deliver(sink: EventSink, waiting: list[EventRecord], last_start: float) -> _Delivered:
     """In order; the first failure ends it, unless that event is dead now: then the later ones go on."""
     allowed = int(getattr(sink, "max_retries", DEFAULT_MAX_RETRIES))
     name = str(getattr(sink, "id", type(sink).__name__))
     done = _Delivered([], dead=[])
     assert done.dead is not None
     for event in waiting:
+        if time.monotonic() > last_start:
+            break
         error = await _emit(sink, event)
         if error is None:
             done.events.append(replace(event, published_at=event.occurred_at, sink=name, last_error=None))

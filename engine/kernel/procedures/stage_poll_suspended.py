@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -47,22 +48,29 @@ class _Broken:
     error: str
 
 
-_Answer = _Ready | _Waiting | Failed | _Broken
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """This process has no such check: somebody else may."""
+
+
+_Answer = _Ready | _Waiting | Failed | _Broken | _Gone
 
 
 async def poll(command: PollSuspendedStages, deliveries: Deliveries) -> PollSuspendedStagesResult:
     token = new_token()
+    last_start = time.monotonic() + POLL_LEASE.total_seconds() - CHECK_SECONDS
     due = await deliveries.store.transact(lambda work: _claim(work, deliveries, token, command.max_checks))
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(claimed: Claimed) -> str:
         async with gate:
-            return await _poll_one(claimed, deliveries, token)
+            # A check that began later could outlast its lease: it is due again when that ends.
+            return await _poll_one(claimed, deliveries, token) if time.monotonic() <= last_start else "unasked"
 
     results = await asyncio.gather(*(one(claimed) for claimed in due))
     resumed = [claimed.job.run_id for claimed, result in zip(due, results, strict=True) if result == "resumed"]
     return PollSuspendedStagesResult(
-        checked=len(due),
+        checked=len(results) - results.count("unasked") - results.count("gone"),
         resumed=len(resumed),
         failed=results.count("failed"),
         resumed_run_ids=list(dict.fromkeys(resumed)),
@@ -106,16 +114,16 @@ async def _poll_one(claimed: Claimed, deliveries: Deliveries, token: str) -> str
 async def _ask(workflow: Workflow | None, claimed: Claimed, deliveries: Deliveries, reporter: LiveReporter) -> _Answer:
     stage = next((one for one in workflow.stages if one.id == claimed.stage.stage_id), None) if workflow else None
     if stage is None or stage.check is None:
-        return _Waiting(None)
+        return _Gone()
+    timer = asyncio.timeout(CHECK_SECONDS)
     try:
         context = await deliveries.executor.context(stage, claimed, reporter)
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with timer:
             completion = await _call(stage, context, deliveries)
-    except TimeoutError:
-        return _Broken(f"check_completion took longer than {CHECK_SECONDS:g} s")
     except Exception as error:
-        failed = failure(error)
-        return _Broken(failed.error) if failed.retryable else failed
+        if timer.expired():
+            return _Broken(f"check_completion took longer than {CHECK_SECONDS:g} s")
+        return _broken_or_failed(error)
     if not isinstance(completion, Completion):
         return Failed(f"check_completion answered {type(completion).__name__}, not a Completion", None, retryable=False)
     return await _answer(stage, completion, claimed, deliveries)
@@ -140,7 +148,12 @@ async def _answer(stage: AnyStage, completion: Completion[object], claimed: Clai
         prefix = f"runs/{claimed.job.run_id}/{stage.id}/{claimed.stage.poll_token or new_token()}"
         return _Ready(await keep_output(deliveries.executor.blobs, prefix, checked_output(stage, completion.output)))
     except Exception as error:
-        return failure(error)
+        return _broken_or_failed(error)
+
+
+def _broken_or_failed(error: Exception) -> _Broken | Failed:
+    failed = failure(error)
+    return _Broken(failed.error) if failed.retryable else failed
 
 
 def _apply(
@@ -155,6 +168,11 @@ def _apply(
         return "skipped"
     if changes.run(stage.run_id).status is not RunStatus.RUNNING:
         return "skipped"
+    if isinstance(answer, _Gone):
+        due = next_poll(work.now, None, None)
+        changes.update_stage(replace(stage, next_poll_at=due, poll_token=None))
+        changes.write()
+        return "gone"
     changes.logs += said.logs
     changes.annotations += said.annotations
     polled = replace(stage, polls=stage.polls + 1, last_poll_at=work.now, poll_token=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from engine.definition.retry import RetryPolicy
-from engine.kernel.rules.retry import backoff
+from engine.kernel.rules.retry import LONGEST, backoff
 
 MAX_ERRORS_IN_A_ROW = 5
 DEFAULT_POLL_EVERY = timedelta(seconds=60)
@@ -17,7 +17,7 @@ _ERRORS = RetryPolicy(
 def next_poll(now: datetime, asked_for: timedelta | None, every: timedelta | None) -> datetime:
     """What the check asked for, else the stage's interval, else a minute."""
     pause = asked_for if asked_for is not None else every if every is not None else DEFAULT_POLL_EVERY
-    return now + pause
+    return now + min(pause, LONGEST)
 
 
 def deadline_passed(now: datetime, max_wait_until: datetime | None) -> bool:

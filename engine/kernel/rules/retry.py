@@ -18,16 +18,20 @@ class Again:
 
 
 GIVE_UP = None
-_EXPONENT_CAP = 64
-"""Beyond it every multiplier above 1 has long passed any cap, and a float would overflow."""
+LONGEST = timedelta(days=36_500)
+"""A longer pause is as good as this one, and could lead past the last instant there is."""
 
 T = TypeVar("T")
 
 
 def backoff(policy: RetryPolicy, tries: int, jitter: float) -> timedelta:
     """The pause after `tries` failed tries (from 1); `jitter` is a number from 0 to 1, drawn by the caller."""
-    raw = policy.initial_delay.total_seconds() * policy.multiplier ** min(tries - 1, _EXPONENT_CAP)
-    capped = min(raw, policy.max_delay.total_seconds())
+    most = min(policy.max_delay, LONGEST).total_seconds()
+    try:
+        raw = policy.initial_delay.total_seconds() * policy.multiplier ** (tries - 1)
+    except OverflowError:
+        raw = most if policy.initial_delay else 0.0
+    capped = min(raw, most)
     return timedelta(seconds=capped * jitter if policy.jitter else capped)
 
 

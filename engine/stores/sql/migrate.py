@@ -55,8 +55,8 @@ def bring_to_head(connection: Connection) -> None:
 def _create(connection: Connection) -> None:
     """All at once instead of step by step; a test proves that both give the same."""
     metadata.create_all(connection, checkfirst=False)
-    primary_key = f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY"
-    connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL {primary_key})"))
+    primary_key = f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)"
+    connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, {primary_key})"))
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": HEAD})  # noqa: S608
 
 

@@ -15,6 +15,7 @@ from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.stores.sql.dialect import Dialect, Prepared
 from engine.stores.sql.rows import Mapping, constant, where
 from engine.stores.sql.tables import jobs, run_stats, runs, stages
+from engine.stores.sql.types import UtcDateTime
 
 RUN = Mapping(RunRecord, runs, {"status": RunStatus})
 _IDENTITY = {"id", "workflow_id", "workflow_name", "created_at", "version", "total_cost", "total_tokens"}
@@ -31,7 +32,10 @@ _save = (
             "version": runs.c.version + 1,
             # A run that gets new events is due for delivery, if it isn't already.
             "flush_due_at": case(
-                (runs.c.last_sequence < bindparam("last_sequence"), func.coalesce(runs.c.flush_due_at, where("now"))),
+                (
+                    runs.c.last_sequence < bindparam("last_sequence"),
+                    func.coalesce(runs.c.flush_due_at, bindparam("b_now", type_=UtcDateTime)),
+                ),
                 else_=runs.c.flush_due_at,
             ),
         }

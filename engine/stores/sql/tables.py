@@ -84,13 +84,9 @@ Index(
     postgresql_where=_pending_now,
 )
 _delayed = text("status = 'PENDING' AND delayed")
-Index(
-    "ix_workflow_runs_delayed", runs.c.status, runs.c.start_at, sqlite_where=_delayed, postgresql_where=_delayed
-)
+Index("ix_workflow_runs_delayed", runs.c.status, runs.c.start_at, sqlite_where=_delayed, postgresql_where=_delayed)
 _running = text("status = 'RUNNING'")
-Index(
-    "ix_workflow_runs_running", runs.c.status, runs.c.updated_at, sqlite_where=_running, postgresql_where=_running
-)
+Index("ix_workflow_runs_running", runs.c.status, runs.c.updated_at, sqlite_where=_running, postgresql_where=_running)
 Index("ix_workflow_runs_created", runs.c.created_at, runs.c.id)
 Index("ix_workflow_runs_status", runs.c.status, runs.c.created_at, runs.c.id)
 Index("ix_workflow_runs_workflow", runs.c.workflow_id, runs.c.created_at, runs.c.id)

@@ -43,11 +43,13 @@ class DeadLettersScreen(LiveScreen):
         yield Line(id="note")
         yield EventTable(id="dead-letters")
 
-    async def ask(self, gateway: Gateway) -> Message:
+    async def ask(self, gateway: Gateway, news: bool) -> Message:
         return self.Snapshot((await gateway.inspector.dead_letters()).items)
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
+        if not self.alive:
+            return
         self.query_one(EventTable).tell(message.events, self.console.zone)
         many = len(message.events)
         words = EMPTY if not many else f" {many} dead letter{'s' if many > 1 else ''}; enter opens the run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -88,9 +89,9 @@ class Dialog(ModalScreen[R | None], Generic[R]):
         """Whether a key or click of that moment (monotonic seconds) came from somebody who saw this."""
         return self._armed_at is not None and typed_at >= self._armed_at
 
+    @abstractmethod
     def result(self) -> R | None:
         """The answer behind Yes; None when it can't be given yet (then `problem` says why)."""
-        raise NotImplementedError
 
     def problem(self, text: str) -> None:
         """Say what is wrong, in place; an empty text takes it away."""

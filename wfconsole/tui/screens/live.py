@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -53,22 +54,34 @@ class LiveScreen(Screen[None]):
         """The widgets of the place."""
         yield from ()
 
-    async def ask(self, gateway: Gateway) -> Message:
+    @abstractmethod
+    async def ask(self, gateway: Gateway, news: bool) -> Message:
         """Put this place's question; the answer comes back as the message to paint."""
-        raise NotImplementedError
 
     @property
     def console(self) -> WorkflowConsole:
         return cast("WorkflowConsole", self.app)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its widgets are there to be painted: not before they came, not while they are taken away."""
+        return self.is_mounted and self.app.is_running and self in self.app.screen_stack
+
+    def on_mount(self) -> None:
+        self._attend()
+
     def on_screen_resume(self) -> None:
-        self.show_times(self.console.time_mode)
-        self.console.feed.watch(self)
-        self.refresh_frame()
+        self._attend()
+
+    def _attend(self) -> None:
+        if self.alive and self.console.place is self:
+            self.show_times(self.console.time_mode)
+            self.console.feed.watch(self)
+            self.refresh_frame()
 
     def refresh_frame(self) -> None:
         """Header, footer and the few words shown when the window is too small."""
-        if not self.is_mounted:
+        if not self.alive:
             return
         console = self.console
         self.refresh_header()

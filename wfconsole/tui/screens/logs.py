@@ -35,11 +35,13 @@ class LogsScreen(LiveScreen):
     def body(self) -> ComposeResult:
         yield LogPane(None, ascii_only=self.console.settings.ascii)
 
-    async def ask(self, gateway: Gateway) -> Message:
+    async def ask(self, gateway: Gateway, news: bool) -> Message:
         return self.Snapshot(await self.query_one(LogPane).read(gateway))
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
+        if not self.alive:
+            return
         self.query_one(LogPane).take(message.batch)
         if message.batch.first or message.batch.full:
             self.console.feed.poke()

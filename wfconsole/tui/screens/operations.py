@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from engine.errors import EngineError
 from engine.inspector import RunSummary
 from wfconsole import formatting
@@ -26,8 +28,9 @@ from wfconsole.tui.screens.reading import Reading, explain_content
 class RunOperations(LiveScreen):
     """A place with a run under the cursor: `subject` is that run as last painted."""
 
+    @abstractmethod
     def subject(self) -> RunSummary | None:
-        raise NotImplementedError
+        """The run that actions are about; None where there is none."""
 
     def stage_under_cursor(self) -> str | None:
         """The stage a rerun proposes to start from."""

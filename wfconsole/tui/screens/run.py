@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.geometry import Size
 from textual.message import Message
 
 from engine.errors import EngineError, RunNotFound
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 TABS = ("graph", "logs", "data", "events")
 LEAST_GRAPH = 5
+BOX = 3
+"""Lines of a stage drawn as a full box."""
 
 
 def sections_of(run: RunDetail) -> dict[str, Json]:
@@ -78,6 +81,7 @@ class RunScreen(RunOperations):
         self._run: RunDetail | None = None
         self._explanation: Explanation | None = None
         self._sections: dict[str, Json] = {}
+        self._fitted: tuple[int, Size] | None = None
         self._status = f"{run_id}  …"
 
     def body(self) -> ComposeResult:
@@ -96,12 +100,12 @@ class RunScreen(RunOperations):
 
     # -- asking and painting ---------------------------------------------------------------------
 
-    async def ask(self, gateway: Gateway) -> Message:
-        inspector = gateway.inspector
+    async def ask(self, gateway: Gateway, news: bool) -> Message:
+        inspector, pane = gateway.inspector, self.query_one(LogPane)
         try:
             run = await inspector.run(self.run_id)
             explanation = await inspector.explain(self.run_id)
-            batch = await self.query_one(LogPane).read(gateway)
+            batch = await pane.read(gateway)
         except RunNotFound:
             return self.Missing()
         events = (await inspector.events(self.run_id)).items if self._tab == "events" else None
@@ -109,6 +113,8 @@ class RunScreen(RunOperations):
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
+        if not self.alive:
+            return
         self._run, self._explanation = message.run, message.explanation
         self.query_one(LogPane).take(message.batch)
         if message.batch.first or message.batch.full:
@@ -117,7 +123,7 @@ class RunScreen(RunOperations):
         graph.show(message.run, now)
         if self._stage_id is not None:
             graph.focused_stage, self._stage_id = self._stage_id, None
-        self._fit_graph()
+        self._fit_graph(message.run)
         if self._tab == "data":
             self._paint_data()
         if message.events is not None:
@@ -131,12 +137,27 @@ class RunScreen(RunOperations):
         self._paint_lines()
         self.refresh_frame()
 
-    def _fit_graph(self) -> None:
-        """As high as the graph is, at most half of the place: the log has the rest."""
+    def _fit_graph(self, run: RunDetail) -> None:
+        """Room for full boxes where half of the place gives it; then no more than the graph takes."""
+        place = self.query_one("#run-detail").size
+        wanted = (max((len(group) for group in run.plan), default=1), place)
+        if wanted == self._fitted or not place.height:
+            return
+        self._fitted = wanted
+        self._set_graph_height(min(BOX * wanted[0] + 1, place.height // 2))
+        self.call_after_refresh(self._shrink_graph)
+
+    def on_resize(self) -> None:
+        if self._run is not None:
+            self.call_after_refresh(self._fit_graph, self._run)
+
+    def _shrink_graph(self) -> None:
         graph = self.query_one(GraphView)
-        height = max(LEAST_GRAPH, min(graph.virtual_size.height + 1, self.query_one("#run-detail").size.height // 2))
-        if graph.styles.height is None or graph.styles.height.value != height:
-            graph.styles.height = height
+        if graph.virtual_size.height + 1 < graph.size.height:
+            self._set_graph_height(graph.virtual_size.height + 1)
+
+    def _set_graph_height(self, height: int) -> None:
+        self.query_one(GraphView).styles.height = max(LEAST_GRAPH, height)
 
     def _paint_lines(self) -> None:
         now, settings = self.console.now(), self.console.settings

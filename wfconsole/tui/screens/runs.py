@@ -72,11 +72,13 @@ class RunsScreen(RunOperations):
 
     # -- asking ----------------------------------------------------------------------------------
 
-    async def ask(self, gateway: Gateway) -> Snapshot:
-        window, table = self._window, self.query_one(RunTable)
-        rows = await window.refresh(gateway.inspector, table.cursor_id)
+    async def ask(self, gateway: Gateway, news: bool) -> Snapshot:
+        window, table, preview = self._window, self.query_one(RunTable), self.query_one(RunPreview)
+        rows = self._rows
+        if news or rows is None or window is not self._painted_window or window.want_more:
+            rows = await window.refresh(gateway.inspector, table.cursor_id)
         cursor = table.cursor_id or (rows.rows[0].id if rows.rows else None)
-        shown = cursor if self.query_one(RunPreview).display else None
+        shown = cursor if preview.display else None
         return self.Snapshot(window, rows, await self._look_at(gateway, shown))
 
     async def _look_at(self, gateway: Gateway, run_id: str | None) -> Preview | None:
@@ -91,13 +93,14 @@ class RunsScreen(RunOperations):
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
-        if message.window is not self._window:
+        if message.window is not self._window or not self.alive:
             return
         table, now = self.query_one(RunTable), self.console.now()
         fresh = self._painted_window is not self._window
-        self._painted_window, self._rows = self._window, message.rows
+        shown, self._painted_window, self._rows = self._rows, self._window, message.rows
         self._say_instead(NO_MATCH if self._filter_text else NO_RUNS)
-        table.set_rows(message.rows.rows, now=now, has_more=message.rows.has_more, fresh=fresh)
+        if fresh or message.rows is not shown:
+            table.set_rows(message.rows.rows, now=now, has_more=message.rows.has_more, fresh=fresh)
         self._preview = message.preview
         self._paint_preview()
         self._paint_note()
@@ -131,7 +134,9 @@ class RunsScreen(RunOperations):
 
     def refresh_frame(self) -> None:
         super().refresh_frame()
-        if self.is_mounted and self.console.overview is not None:
+        if not self.alive:
+            return
+        if self.console.overview is not None:
             self.query_one(StatusCounts).tell(self.console.overview)
         pulse = self.console.feed.pulse
         if self._rows is None and pulse.link is Link.LOST:
@@ -159,7 +164,7 @@ class RunsScreen(RunOperations):
     def _moved(self, event: Message) -> None:
         event.stop()
         if isinstance(event, RunTable.CursorMoved):
-            self.console.feed.poke()
+            self.console.feed.poke(news=False)
         self._paint_note()
         self.refresh_frame()
 

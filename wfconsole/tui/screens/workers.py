@@ -56,12 +56,14 @@ class WorkersScreen(LiveScreen):
         yield Line(id="queue-note")
         yield StillTable(QUEUE, id="queue")
 
-    async def ask(self, gateway: Gateway) -> Message:
+    async def ask(self, gateway: Gateway, news: bool) -> Message:
         inspector = gateway.inspector
         return self.Snapshot(await inspector.workers(), await inspector.queue())
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
+        if not self.alive:
+            return
         self._shown = message
         none = "  none alive: start one with  wfconsole worker" if not message.workers else ""
         self.query_one("#workers-note", Line).show(line_of((" Workers", "bold"), (none, "$quiet")))

@@ -42,11 +42,13 @@ class WorkflowsScreen(LiveScreen):
         yield Line(id="note")
         yield StillTable(COLUMNS, id="workflows")
 
-    async def ask(self, gateway: Gateway) -> Message:
+    async def ask(self, gateway: Gateway, news: bool) -> Message:
         return self.Snapshot(await gateway.inspector.workflows())
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
+        if not self.alive:
+            return
         self.query_one(StillTable).tell([(workflow.id, _cells(workflow)) for workflow in message.workflows])
         words = " Workflows" if message.workflows else " No workflow is known here: --workflows MODULE"
         self.query_one("#note", Line).show(line_of((words, "bold")))
