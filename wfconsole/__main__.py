@@ -17,13 +17,15 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:], screen=show))
 
 
-def show(settings: Settings, place: Place) -> None:
-    """Open the interactive console and return when it was left. Only here is Textual loaded."""
+def show(settings: Settings, place: Place) -> int:
+    """Open the interactive console; its exit code once it was left. Only here is Textual loaded."""
     from wfconsole.tui.app import WorkflowConsole
 
-    WorkflowConsole(
+    app = WorkflowConsole(
         settings, place=place.name, filter=place.filter, run=place.run, stage=place.stage, tab=place.tab
-    ).run()
+    )
+    app.run()
+    return app.return_code or 0
 
 
 if __name__ == "__main__":

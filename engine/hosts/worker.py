@@ -15,7 +15,7 @@ from types import TracebackType
 
 from engine.errors import EngineError
 from engine.hosts.identity import default_worker_id
-from engine.hosts.maintenance import tick
+from engine.hosts.maintenance import TickResult, tick
 from engine.hosts.signals import StopSignals
 from engine.kernel.ending import Delivery, GivenBack
 from engine.kernel.keeper import Pulse
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 MIN_PAUSE = 0.05
 """Seconds between looks when something is due that this worker can't take."""
 ERROR_PAUSE = 1.0
+LAST_WRITES_SECONDS = 30.0
+"""How long a worker that leaves tries to write what ended while the store refuses; then leases run out."""
 UPKEEP_PATIENCE = 1.0
 """Seconds a tick under way gets to end when the worker leaves."""
 
@@ -151,7 +153,11 @@ class WorkerHost:
         # A tick cut off in the middle would leave its claims until they run out.
         await asyncio.wait([upkeep], timeout=UPKEEP_PATIENCE)
         upkeep.cancel()
-        await asyncio.wait([pump, upkeep])
+        _, unwritten = await asyncio.wait([pump, upkeep], timeout=LAST_WRITES_SECONDS)
+        for loop in unwritten:
+            log.error("leaving; outcomes that could not be written: %d", len(self._ended))
+            loop.cancel()
+        await asyncio.gather(pump, upkeep, return_exceptions=True)
         self._loops = []
 
     async def __aenter__(self) -> WorkerHost:
@@ -296,20 +302,23 @@ class WorkerHost:
         self._upkeep_watch = watch
         try:
             while not self._stopping:
-                await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
+                result = await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
                 self._ticks += 1
-                await self._until_upkeep(watch)
-                # Several ends in a row are one tick; and what is due but not ours to do must not make us spin.
+                await self._until_upkeep(watch, barren=result == TickResult())
+                # Several ends in a row are one tick.
                 await asyncio.sleep(MIN_PAUSE)
         finally:
             watch.close()
 
-    async def _until_upkeep(self, watch: Watch) -> None:
+    async def _until_upkeep(self, watch: Watch, *, barren: bool) -> None:
         workflows, events = list(self._taker.workflow_ids), self._kernel.sink is not None
         ticked = time.monotonic()
         while not self._stopping:
             left = self._tick_every - (time.monotonic() - ticked)
             due = await self._seconds_until(lambda work: work.next_upkeep_due(workflows, events=events))
+            if due <= 0 and barren:
+                # What is due was due for the last tick too, and not ours to do: a lease judged by a longer measure.
+                due, barren = self._look_every, False
             if min(left, due) <= 0 or not await watch.wait(min(left, due)):
                 return
 

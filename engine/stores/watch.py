@@ -22,7 +22,9 @@ class LoopWatch:
     def __init__(self, watches: Watches) -> None:
         self._watches = watches
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._event = asyncio.Event()
+        self._signalled = False
 
     async def wait(self, timeout: float | None) -> bool:
         try:
@@ -32,9 +34,17 @@ class LoopWatch:
             return False
         # Cleared before whoever waited looks: what is committed from here on sets it again.
         self._event.clear()
+        self._signalled = False
         return True
 
     def wake(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._event.set()
+            return
+        if self._signalled:
+            # Whoever waits has yet to look: it will see this too. Waking a loop costs a system call.
+            return
+        self._signalled = True
         with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits there any more
             self._loop.call_soon_threadsafe(self._event.set)
 

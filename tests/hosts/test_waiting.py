@@ -116,13 +116,16 @@ async def test_idle_creates_are_executed_at_once(engine: Engine) -> None:
 async def test_a_worker_wakes_for_creates_of_another_engine(tmp_path: Path) -> None:
     url, workflows = f"sqlite:///{tmp_path / 'runs.db'}", [chain("short", 1, lambda ctx: None)]
     taken: list[float] = []
-    async with open_engine(url, workflows=workflows) as here, open_engine(url, workflows=workflows) as there:
-        async with here.worker("w"):
-            for number in range(40):
-                began = time.perf_counter()
-                run_id = await create(there, "short", str(number))
-                assert (await there.wait(run_id, timeout=30)).status == "COMPLETED"
-                taken.append(time.perf_counter() - began)
+    async with (
+        open_engine(url, workflows=workflows) as here,
+        open_engine(url, workflows=workflows) as there,
+        here.worker("w"),
+    ):
+        for number in range(40):
+            began = time.perf_counter()
+            run_id = await create(there, "short", str(number))
+            assert (await there.wait(run_id, timeout=30)).status == "COMPLETED"
+            taken.append(time.perf_counter() - began)
     assert sorted(taken)[37] < 0.4, sorted(taken)[25:]
 
 
@@ -135,8 +138,7 @@ async def test_commands_from_the_loops_of_many_threads(engine: Engine) -> None:
 
     async with engine.worker("w"):
         waits = [
-            asyncio.to_thread(on_a_thread, lambda run_id=run_id: engine.wait(run_id, timeout=30))
-            for run_id in run_ids
+            asyncio.to_thread(on_a_thread, lambda run_id=run_id: engine.wait(run_id, timeout=30)) for run_id in run_ids
         ]
         assert {run.status for run in await asyncio.gather(*waits)} == {"COMPLETED"}
 

@@ -23,7 +23,9 @@ async def said_in(engine: Engine, run: GatedRun) -> list[tuple[str, int | None]]
 
 
 @pytest.mark.parametrize("workflow", ["gated", "gated-deaf", "gated-plain", "gated-chatty"])
-async def test_a_frozen_worker_whose_lease_was_reaped_can_write_nothing(yard: Yard, desk: Engine, workflow: str) -> None:
+async def test_a_frozen_worker_whose_lease_was_reaped_can_write_nothing(
+    yard: Yard, desk: Engine, workflow: str
+) -> None:
     frozen = yard.start("frozen", lease=LEASE)
     run = await yard.create(desk, workflow)
     run.entered(1)

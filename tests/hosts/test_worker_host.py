@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -216,6 +217,44 @@ async def test_a_delivery_that_cannot_be_settled_does_not_hold_up_the_others(
     [left] = await jobs(kernel, run_ids)
     assert (left.run_id, left.status) == (run_ids[1], "RUNNING")
     assert f"run {run_ids[1]}" in caplog.text
+
+
+async def test_a_worker_leaves_though_the_store_refuses_its_outcomes(
+    kernel: KernelForTests, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = WorkerHost(kernel, "w")
+    await worker.start()
+    run_id = await create(kernel, "crowd", "k")
+    await crowd.until_inside(1)
+
+    async def refuse(ended: Sequence[Delivery], taker: Taker, free: int) -> Turn:
+        raise StoreUnavailable("not any more")
+
+    monkeypatch.setattr(kernel, "turn", refuse)
+    monkeypatch.setattr("engine.hosts.worker.LAST_WRITES_SECONDS", 0.1)
+    crowd.gate.set()
+    async with asyncio.timeout(30):
+        await worker.stop()
+    assert not worker.stats.is_running
+    assert "could not be written: 1" in caplog.text
+    [job] = await jobs(kernel, [run_id])
+    assert job.status == "RUNNING"
+
+
+async def test_what_is_due_but_not_ours_does_not_make_a_worker_spin(kernel: KernelForTests) -> None:
+    """A lease that ended is reaped by the measure of the reaper's own lease: until then there is nothing to do."""
+    await create(kernel, "short", "dead")
+    [held] = (await kernel.turn([], kernel.taker("dead", timedelta(0)), 1)).claimed
+    worker = WorkerHost(kernel, "w", stale_lease_threshold=timedelta(hours=1))
+    async with worker:
+        watch = kernel.persistence.watch()
+        began = time.monotonic()
+        # Nothing is committed meanwhile; the wait itself is what is measured against.
+        assert not await watch.wait(2.5)
+        ticks, seconds = worker.stats.orchestration_ticks, time.monotonic() - began
+        watch.close()
+    assert await kernel.persistence.transact(lambda work: work.jobs.held([held.lease])) == {held.job.id}
+    assert 1 <= ticks <= 2 + seconds * 2
 
 
 async def test_a_cancelled_run_frees_its_slot(kernel: KernelForTests, crowd: Crowd) -> None:

@@ -15,7 +15,9 @@ STOPS = [signal.SIGTERM, signal.SIGINT]
 
 def left_behind(yard: Yard) -> list[tuple[object, ...]]:
     """Jobs somebody still holds."""
-    return yard.rows("SELECT * FROM job_queue WHERE status = 'RUNNING' OR lease_token IS NOT NULL AND status = 'PENDING'")
+    return yard.rows(
+        "SELECT id FROM job_queue WHERE status = 'RUNNING' OR status = 'PENDING' AND lease_token IS NOT NULL"
+    )
 
 
 def statuses(run: RunDetail) -> dict[str, str]:

@@ -105,9 +105,7 @@ class Yard:
         self._workers: list[WorkerProcess] = []
         self._runs = 0
 
-    def start(
-        self, worker_id: str, *, lease: float = 60.0, drain: float = 30.0, concurrency: int = 4
-    ) -> WorkerProcess:
+    def start(self, worker_id: str, *, lease: float = 60.0, drain: float = 30.0, concurrency: int = 4) -> WorkerProcess:
         """Start a worker; it has registered when this returns."""
         worker = WorkerProcess(self.url, worker_id, lease, drain, concurrency)
         self._workers.append(worker)

@@ -81,9 +81,11 @@ async def test_b137_b048_a_renewed_lease_is_not_reaped(drive: Drive) -> None:
 
 async def _renewed(d: Driver, run_id: str) -> None:
     """Until the store has a renewal of this instant: the keeper renews on real time, every quarter of the lease."""
+    watch = d.kernel.persistence.watch()
     async with asyncio.timeout(10):
         while (await d.inspector.explain(run_id)).facts["renewed_at"] != d.clock.now():
-            await asyncio.sleep(0.01)
+            await watch.wait(0.05)
+    watch.close()
 
 
 async def test_b049_only_the_worker_that_is_gone_loses_its_job(drive: Drive) -> None:

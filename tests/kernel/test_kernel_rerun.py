@@ -230,6 +230,7 @@ async def test_retry_failed_goes_on_with_what_failed_and_keeps_the_rest(drive: D
     assert result.retried_stages == ["bad", "worse"]
     run = await d.run(run_id)
     assert (run.status, run.error, run.error_code, run.completed_at) == ("RUNNING", None, None, None)
+    assert [(stage.status, stage.tries, stage.attempt) for stage in run.stages[1:3]] == [("PENDING", 0, 1)] * 2
     await d.drain()
     run = await d.run(run_id)
     assert (run.status, run.output) == ("COMPLETED", {"bad": "out", "worse": "out", "good": 1})

@@ -338,6 +338,28 @@ async def test_b095_a_poller_whose_lease_ended_is_too_late(drive: Drive) -> None
     assert await d.notes(run_id) == []
 
 
+async def test_b095_a_late_answer_does_not_overrule_not_yet(drive: Drive) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(state: Any, ctx: Any) -> Any:
+        asked.set()
+        await answer.wait()
+        return Completion.failed("stale")
+
+    d = drive(flow(batch("ask", waiting(slow))))
+    run_id = (await d.through()).id
+    d.clock.advance(MINUTE)
+    late = asyncio.create_task(d.poll())
+    await asked.wait()
+    d.clock.advance(stage_poll_suspended.POLL_LEASE)
+    await d.poll()
+    before = await d.run(run_id)
+    answer.set()
+    assert (await late).failed == 0
+    assert await d.run(run_id) == before
+    assert before.stages[0].polls == 1
+
+
 async def test_b096_no_more_checks_than_asked_for(drive: Drive) -> None:
     check = waiting()
     d = drive(flow(batch("ask", check)))

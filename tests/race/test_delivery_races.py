@@ -63,9 +63,7 @@ async def flushers(path: Path, ledger: Ledger, count: int) -> AsyncIterator[list
     async with contextlib.AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                open_engine(
-                    f"sqlite:///{path}", workflows=WORKFLOWS, event_sink=LedgerSink(f"sink-{number}", ledger)
-                )
+                open_engine(f"sqlite:///{path}", workflows=WORKFLOWS, event_sink=LedgerSink(f"sink-{number}", ledger))
             )
             for number in range(count)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from wfconsole.cli.exits import DONE, UsageError
+from wfconsole.cli.exits import UsageError
 from wfconsole.cli.run_ids import resolve
 from wfconsole.cli.runs import status
 from wfconsole.cli.session import Place, Session
@@ -21,7 +21,7 @@ def open_console(session: Session) -> int:
     if given.open_filter:
         session.filter(given.open_filter)
     run_id = asyncio.run(_run_id(session, given.open_run)) if given.open_run else None
-    session.screen(
+    return session.screen(
         session.settings,
         Place(
             name=given.open_place,
@@ -31,7 +31,6 @@ def open_console(session: Session) -> int:
             tab=given.open_tab,
         ),
     )
-    return DONE
 
 
 async def _run_id(session: Session, given: str) -> str:

@@ -28,7 +28,7 @@ def demo(session: Session) -> int:
         else:
             asyncio.run(fill(prepared, delay_ms=_WATCHABLE_MS))
             with Trickle(prepared):
-                session.screen(prepared.settings, Place())
+                return session.screen(prepared.settings, Place())
     finally:
         for line in prepared.farewell().splitlines():
             talk(line)

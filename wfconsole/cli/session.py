@@ -33,8 +33,8 @@ class Place:
     tab: str | None = None
 
 
-Screen = Callable[[Settings, Place], None]
-"""Opens the interactive console. Handed in from above: the command line itself never loads Textual."""
+Screen = Callable[[Settings, Place], int]
+"""Opens the interactive console; its exit code. Handed in from above: the command line itself never loads Textual."""
 
 
 @dataclass(frozen=True)
