@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -79,7 +78,7 @@ class Changes:
         return self._runs[run_id]
 
     def update_run(self, run_id: str, **fields: Any) -> RunRecord:
-        changed = replace(self._runs[run_id], updated_at=self.now, **fields)
+        changed = self._runs[run_id]._replace(updated_at=self.now, **fields)
         self._runs[run_id] = changed
         return changed
 

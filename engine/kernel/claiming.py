@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.kernel.changes import Outputs
@@ -124,8 +124,7 @@ class Claiming:
 
     def _hand_off(self, job: JobRecord) -> None:
         stage, input_text = self._changes.new_stage(job.stage_ref)
-        leased = replace(
-            job,
+        leased = job._replace(
             status=JobStatus.RUNNING,
             attempt=job.attempt + 1,
             tries=job.tries + 1,
@@ -140,8 +139,7 @@ class Claiming:
         self._start(leased, stage, input_text)
 
     def _start(self, job: JobRecord, stage: StageRecord, input_text: str | None) -> None:
-        started = replace(
-            stage,
+        started = stage._replace(
             status=StageStatus.RUNNING,
             attempt=job.attempt,
             tries=job.tries,

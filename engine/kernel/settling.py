@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -51,10 +51,10 @@ class Settling:
             return Settled("ghost")
         self._keep_said(delivery)
         stage = with_progress(claimed.stage, delivery)
-        free = replace(job, worker_id=None, lease_token=None, leased_until=None, renewed_at=None)
+        free = job._replace(worker_id=None, lease_token=None, leased_until=None, renewed_at=None)
         match ending:
             case Completed():
-                changes.finish_job(claimed.lease, replace(free, status=JobStatus.COMPLETED, completed_at=changes.now))
+                changes.finish_job(claimed.lease, free._replace(status=JobStatus.COMPLETED, completed_at=changes.now))
                 changes.artifacts += ending.artifacts
                 if len(self.plan(changes.run(job.run_id)).groups[stage.group_no - 1]) == 1:
                     given = {one: (claimed.groups[one], text) for one, text in claimed.outputs.items()}
@@ -66,7 +66,7 @@ class Settling:
             case Failed():
                 return self._fail_or_retry(stage, delivery, ending, free)
             case GivenBack():
-                changes.finish_job(claimed.lease, replace(free, status=JobStatus.PENDING, tries=job.tries - 1))
+                changes.finish_job(claimed.lease, free._replace(status=JobStatus.PENDING, tries=job.tries - 1))
                 self._requeue(stage, None, "given back: the worker stopped", tries=job.tries - 1)
                 return Settled("given-back")
 
@@ -88,10 +88,9 @@ class Settling:
     def _suspend(self, stage: StageRecord, delivery: Delivery, ending: Suspended, free: JobRecord) -> Settled:
         changes = self.changes
         poll_at = ending.first_poll_at or changes.now + ending.poll_every
-        changes.finish_job(delivery.claimed.lease, replace(free, status=JobStatus.SUSPENDED))
+        changes.finish_job(delivery.claimed.lease, free._replace(status=JobStatus.SUSPENDED))
         changes.update_stage(
-            replace(
-                stage,
+            stage._replace(
                 status=StageStatus.SUSPENDED,
                 suspended_state=ending.state,
                 poll_every=ending.poll_every,
@@ -123,12 +122,12 @@ class Settling:
         if again is None:
             changes.finish_job(
                 claimed.lease,
-                replace(free, status=JobStatus.FAILED, last_error=ending.error, completed_at=changes.now),
+                free._replace(status=JobStatus.FAILED, last_error=ending.error, completed_at=changes.now),
             )
             self.fail(stage, ending.error, ending.code, causation(job))
             return Settled("failed")
         due = changes.now + again.delay
-        waiting = replace(free, status=JobStatus.SCHEDULED, due_at=due, last_error=ending.error)
+        waiting = free._replace(status=JobStatus.SCHEDULED, due_at=due, last_error=ending.error)
         changes.finish_job(claimed.lease, waiting)
         failed = _failed(stage, ending.error, ending.code, changes.now)
         self._report_failure(failed, causation(job))
@@ -143,8 +142,7 @@ class Settling:
         )
         changes.archive(failed)
         changes.update_stage(
-            replace(
-                failed,
+            failed._replace(
                 status=StageStatus.PENDING,
                 completed_at=None,
                 retry_at=due,
@@ -159,8 +157,7 @@ class Settling:
         ended = _failed(stage, f"{code}: {why}" if code else why, code, self.changes.now)
         self.changes.archive(ended)
         self.changes.update_stage(
-            replace(
-                stage,
+            stage._replace(
                 status=StageStatus.PENDING,
                 tries=tries,
                 queued_at=self.changes.now,
@@ -177,8 +174,7 @@ class Settling:
     def complete(self, stage: StageRecord, output: str, metrics: str | None, cause: str) -> None:
         """The stage's output stands; the run moves on if it was the last of its group."""
         changes = self.changes
-        done = replace(
-            stage,
+        done = stage._replace(
             status=StageStatus.COMPLETED,
             completed_at=changes.now,
             output=output,
@@ -219,7 +215,7 @@ class Settling:
         changes = self.changes
         assert job.lease_token is not None
         lease = Lease(job.id, job.lease_token, job.attempt)
-        free = replace(job, worker_id=None, lease_token=None, leased_until=None, renewed_at=None, reaped=job.reaped + 1)
+        free = job._replace(worker_id=None, lease_token=None, leased_until=None, renewed_at=None, reaped=job.reaped + 1)
         who = job.worker_id or "its worker"
         changes.event(
             job.run_id,
@@ -232,11 +228,11 @@ class Settling:
         if job.tries >= job.max_attempts:
             error = f"CRASH_LIMIT: {who} went away during try {job.tries} of {job.max_attempts}"
             changes.finish_job(
-                lease, replace(free, status=JobStatus.FAILED, last_error=error, completed_at=changes.now)
+                lease, free._replace(status=JobStatus.FAILED, last_error=error, completed_at=changes.now)
             )
             self.fail(stage, error, "CRASH_LIMIT", causation(job))
             return True
-        changes.finish_job(lease, replace(free, status=JobStatus.PENDING))
+        changes.finish_job(lease, free._replace(status=JobStatus.PENDING))
         self._requeue(stage, "LEASE_LOST", f"{who} stopped renewing its lease", tries=job.tries)
         return False
 
@@ -343,7 +339,7 @@ def causation(job: JobRecord) -> str:
 def with_progress(stage: StageRecord, delivery: Delivery) -> StageRecord:
     """The claimed row knows nothing of the progress that was written while the body ran."""
     last = delivery.said.last_progress
-    return stage if last is None else replace(stage, progress=last.fraction, progress_message=last.message)
+    return stage if last is None else stage._replace(progress=last.fraction, progress_message=last.message)
 
 
 def job_for(run: RunRecord, stage: StageRecord) -> JobRecord:
@@ -378,8 +374,7 @@ def _members(plan: Plan, group: int) -> list[str]:
 
 
 def _failed(stage: StageRecord, error: str, code: str | None, now: datetime) -> StageRecord:
-    return replace(
-        stage,
+    return stage._replace(
         status=StageStatus.FAILED,
         completed_at=now,
         next_poll_at=None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.kernel.changes import Changes
 from engine.model.status import ACTIVE_STAGE, JobStatus, StageStatus
 
@@ -13,8 +11,7 @@ def wind_up(changes: Changes, run_id: str, cause: str) -> None:
     for stage in changes.work.stages.of_run(run_id):
         if stage.status in ACTIVE_STAGE:
             changes.update_stage(
-                replace(
-                    stage,
+                stage._replace(
                     status=StageStatus.CANCELLED,
                     completed_at=changes.now,
                     next_poll_at=None,
@@ -30,8 +27,7 @@ def cancel_jobs(changes: Changes, run_id: str) -> None:
     """Take the run's jobs out of the queue and away from who holds them."""
     for job in changes.work.jobs.of_run(run_id):
         changes.update_job(
-            replace(
-                job,
+            job._replace(
                 status=JobStatus.CANCELLED,
                 worker_id=None,
                 lease_token=None,

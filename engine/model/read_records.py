@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from engine.model.records import AnnotationRecord, JobRecord, WorkerRecord
 from engine.model.status import RunStatus, StageStatus
@@ -25,8 +25,7 @@ class Slice(Generic[T]):
     next_cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """A run without its payloads."""
 
     id: str
@@ -61,8 +60,7 @@ class RunWhole:
     output: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StageRow:
+class StageRow(NamedTuple):
     """A stage without its payloads."""
 
     run_id: str
@@ -89,8 +87,7 @@ class StageRow:
     worker_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(NamedTuple):
     """An attempt that is over, without its payloads."""
 
     stage_id: str

@@ -1,19 +1,19 @@
-"""Records: what the stores return and take. Frozen; times are aware UTC, payloads are JSON texts, parsed where needed.
+"""Records: what the stores return and take. Times are aware UTC, payloads are JSON texts, parsed where needed.
 
+They are named tuples: frozen, and copied with a change ten times a stage, which a dataclass is slow at.
 A payload text that begins with `@` is a pointer to a blob instead (see `engine.model.payload`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.model.status import JobStatus, LogLevel, RunStatus, StageStatus
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     """The moving part of a run: all but its input."""
 
     id: str
@@ -50,8 +50,7 @@ class RunRecord:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """The moving part of a stage's current attempt: all but its input."""
 
     id: str
@@ -94,8 +93,7 @@ class StageRecord:
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecord:
+class JobRecord(NamedTuple):
     """One queueing of a stage. `body` names what must be at hand to carry it out: `workflow_id/stage_id`."""
 
     id: str
@@ -129,8 +127,7 @@ def body_key(workflow_id: str, stage_id: str) -> str:
     return f"{workflow_id}/{stage_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """What a delivery must show with every write."""
 
     job_id: str
@@ -138,8 +135,7 @@ class Lease:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A job just claimed, with all its body needs."""
 
     job: JobRecord
@@ -158,8 +154,7 @@ class Claimed:
         return Lease(self.job.id, self.job.lease_token, self.job.attempt)
 
 
-@dataclass(frozen=True, slots=True)
-class EventRecord:
+class EventRecord(NamedTuple):
     id: str
     run_id: str
     sequence: int
@@ -177,8 +172,7 @@ class EventRecord:
     fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(NamedTuple):
     run_id: str
     stage_id: str | None
     attempt: int | None
@@ -190,8 +184,7 @@ class LogRecord:
     """Given by the store, rising in commit order."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotationRecord:
+class AnnotationRecord(NamedTuple):
     run_id: str
     key: str
     value: str
@@ -203,8 +196,7 @@ class AnnotationRecord:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactRecord:
+class ArtifactRecord(NamedTuple):
     run_id: str
     stage_id: str
     attempt: int
@@ -216,8 +208,7 @@ class ArtifactRecord:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(NamedTuple):
     """An attempt that is over and whose stage row went on to the next."""
 
     run_id: str
@@ -238,16 +229,14 @@ class AttemptRecord:
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DefinitionRecord:
+class DefinitionRecord(NamedTuple):
     workflow_id: str
     fingerprint: str
     plan: str
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRecord:
+class WorkerRecord(NamedTuple):
     id: str
     host: str
     pid: int
@@ -260,8 +249,7 @@ class WorkerRecord:
     """JSON: workflow id to fingerprint."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
+class KeyRecord(NamedTuple):
     """An idempotency key: `result` is null while its command is under way."""
 
     key: str

@@ -1,16 +1,16 @@
-"""A SQLite file with rows put in directly, read through the inspector: the read side without the engine that writes it."""
+"""A SQLite file with rows put in directly, read through the inspector: the read side alone."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import Connection, create_engine, event, insert
 
 from engine.definition.builder import WorkflowBuilder
@@ -47,7 +47,6 @@ from engine.stores.sql.rows import Mapping
 from engine.stores.sql.runs import RUN
 from engine.stores.sql.said import ANNOTATION, LOG
 from engine.stores.sql.stages import ARTIFACT, STAGE
-from pydantic import BaseModel
 
 R = TypeVar("R")
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -161,40 +160,34 @@ class InspectedStore:
         return record
 
     def stage(self, run: RunRecord, stage_id: str, *, input_text: str | None = None, **fields: Any) -> StageRecord:
-        record = replace(
-            StageRecord(
-                id=new_id(),
-                run_id=run.id,
-                stage_id=stage_id,
-                name=stage_id.title(),
-                group_no=run.group_no,
-                number=1,
-                status=StageStatus.RUNNING,
-                generation=0,
-                queued_at=ago(60),
-                attempt=1,
-                tries=1,
-            ),
-            **fields,
-        )
+        record = StageRecord(
+            id=new_id(),
+            run_id=run.id,
+            stage_id=stage_id,
+            name=stage_id.title(),
+            group_no=run.group_no,
+            number=1,
+            status=StageStatus.RUNNING,
+            generation=0,
+            queued_at=ago(60),
+            attempt=1,
+            tries=1,
+        )._replace(**fields)
         self.put(STAGE, record, input=input_text)
         return record
 
     def job(self, stage: StageRecord, run: RunRecord, **fields: Any) -> JobRecord:
-        record = replace(
-            JobRecord(
-                id=new_id(),
-                stage_ref=stage.id,
-                run_id=run.id,
-                workflow_id=run.workflow_id,
-                stage_id=stage.stage_id,
-                status=JobStatus.PENDING,
-                priority=run.priority,
-                created_at=run.created_at,
-                max_attempts=stage.max_attempts,
-            ),
-            **fields,
-        )
+        record = JobRecord(
+            id=new_id(),
+            stage_ref=stage.id,
+            run_id=run.id,
+            workflow_id=run.workflow_id,
+            stage_id=stage.stage_id,
+            status=JobStatus.PENDING,
+            priority=run.priority,
+            created_at=run.created_at,
+            max_attempts=stage.max_attempts,
+        )._replace(**fields)
         self.put(JOB, record, body=record.body)
         return record
 
@@ -215,7 +208,7 @@ class InspectedStore:
             error_code=None,
             worker_id="w0",
         )
-        self.put(ATTEMPT, replace(record, **fields))
+        self.put(ATTEMPT, record._replace(**fields))
 
     def artifact(self, run: RunRecord, stage_id: str, attempt: int, name: str) -> None:
         self.put(ARTIFACT, ArtifactRecord(run.id, stage_id, attempt, name, "text/plain", 5, "d" * 64, "k", NOW))
@@ -224,26 +217,26 @@ class InspectedStore:
         record = LogRecord(run.id, "extract", 1, LogLevel.INFO, "", "{}", ago(30))
         rows = []
         for message in messages:
-            values = LOG.values(replace(record, message=message, **fields))
+            values = LOG.values(record._replace(message=message, **fields))
             del values["seq"]
             rows.append(values)
         with self.engine.connect() as connection:
             self._insert(connection, tables.logs, rows)
 
     def event(self, run: RunRecord, sequence: int, **fields: Any) -> EventRecord:
-        record = replace(
-            EventRecord(new_id(), run.id, sequence, "stage:started", "{}", "cause", ago(100 - sequence)), **fields
+        record = EventRecord(new_id(), run.id, sequence, "stage:started", "{}", "cause", ago(100 - sequence))._replace(
+            **fields
         )
         self.put(EVENT, record)
         return record
 
     def annotation(self, run: RunRecord, key: str, value: Any, **fields: Any) -> None:
-        self.put(ANNOTATION, replace(AnnotationRecord(run.id, key, dumps(value), NOW), **fields))
+        self.put(ANNOTATION, AnnotationRecord(run.id, key, dumps(value), NOW)._replace(**fields))
 
     def worker(self, worker_id: str, workflows: dict[str, str], **fields: Any) -> WorkerRecord:
         alive = NOW + timedelta(seconds=30)
         record = WorkerRecord(worker_id, "host", 42, ago(600), ago(5), alive, 8, 2, dumps(workflows))
-        record = replace(record, **fields)
+        record = record._replace(**fields)
         self.put(WORKER, record)
         return record
 
@@ -305,7 +298,7 @@ def make_run(run_id: str | None = None, **fields: Any) -> RunRecord:
         started_at=ago(60),
         group_no=1,
     )
-    return replace(record, **fields)
+    return record._replace(**fields)
 
 
 def make_flow(workflow_id: str = "flow") -> Workflow:

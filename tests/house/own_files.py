@@ -26,9 +26,7 @@ def written_files() -> Iterator[Path]:
             for file in sorted((ROOT / folder).rglob("*"))
             if file.is_file() and file.suffix in (".md", ".toml", ".tcss", "")
         )
-    yield from sorted(
-        file for file in ROOT.iterdir() if file.suffix in (".md", ".toml") or file.name == "Makefile"
-    )
+    yield from sorted(file for file in ROOT.iterdir() if file.suffix in (".md", ".toml") or file.name == "Makefile")
 
 
 @cache

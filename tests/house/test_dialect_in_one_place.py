@@ -27,9 +27,7 @@ def asks_for_the_dialects_name(node: ast.AST) -> bool:
     if not (isinstance(node, ast.Attribute) and node.attr == "name"):
         return False
     of = node.value
-    return (isinstance(of, ast.Attribute) and of.attr == "dialect") or (
-        isinstance(of, ast.Name) and of.id == "dialect"
-    )
+    return (isinstance(of, ast.Attribute) and of.attr == "dialect") or (isinstance(of, ast.Name) and of.id == "dialect")
 
 
 def test_only_the_dialect_asks_which_database_it_is() -> None:
@@ -43,9 +41,7 @@ def test_only_the_dialect_asks_which_database_it_is() -> None:
 
 
 def test_only_the_stores_import_a_database_library() -> None:
-    found = [
-        f"{shown(file)}: {sorted(names)}" for file in outside(STORES) if (names := imported(file) & DRIVERS)
-    ]
+    found = [f"{shown(file)}: {sorted(names)}" for file in outside(STORES) if (names := imported(file) & DRIVERS)]
     assert found == []
 
 

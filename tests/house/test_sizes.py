@@ -26,10 +26,7 @@ def the_largest(sizes: list[tuple[int, str]], limit: int) -> str:
 
 
 def test_no_file_is_too_long() -> None:
-    sizes = [
-        (len(file.read_text(encoding="utf-8").splitlines()), shown(file))
-        for file in python_files(*EVERYTHING)
-    ]
+    sizes = [(len(file.read_text(encoding="utf-8").splitlines()), shown(file)) for file in python_files(*EVERYTHING)]
     assert len(sizes) > 10
     assert not the_largest(sizes, MOST_LINES_OF_A_FILE)
 

@@ -32,16 +32,13 @@ def sleeps(file: Path) -> list[int]:
         node.lineno
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Call)
-        and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
-        == "sleep"
+        and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) == "sleep"
         and not (len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
     ]
 
 
 def test_modules_are_named_for_what_they_hold() -> None:
-    parts = {
-        (part, shown(file)) for file in python_files(*EVERYTHING) for part in shown(file)[:-3].split("/")
-    }
+    parts = {(part, shown(file)) for file in python_files(*EVERYTHING) for part in shown(file)[:-3].split("/")}
     assert sorted(place for part, place in parts if EMPTY_NAMES & set(part.split("_"))) == []
 
 

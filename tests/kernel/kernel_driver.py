@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -185,7 +184,7 @@ class Driver:
         """Bend a run's row behind the engine's back, as a bug or a hand on the database would."""
 
         def bend(work: Any) -> None:
-            work.runs.save([replace(run, **fields) for run in work.runs.lock({run_id}).values()])
+            work.runs.save([run._replace(**fields) for run in work.runs.lock({run_id}).values()])
 
         await self.kernel.persistence.transact(bend)
 

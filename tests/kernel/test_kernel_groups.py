@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -196,7 +195,7 @@ async def test_d10_a_failed_poll_waits_for_its_siblings_too(drive: Drive) -> Non
 
 
 def _poll_now(work: Any, run_id: str) -> None:
-    work.stages.save([replace(one, next_poll_at=work.now) for one in work.stages.of_run(run_id) if one.next_poll_at])
+    work.stages.save([one._replace(next_poll_at=work.now) for one in work.stages.of_run(run_id) if one.next_poll_at])
 
 
 async def test_b112_a_failure_in_the_middle_keeps_what_was_done(drive: Drive) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ async def test_b136_a_redelivered_body_has_the_state_it_submitted(drive: Drive) 
 
 def _make_due(work: Any, run_id: str) -> None:
     """As if the outcome of the job had been lost on an older engine."""
-    work.jobs.save([replace(job, status=JobStatus.PENDING) for job in work.jobs.of_run(run_id)])
+    work.jobs.save([job._replace(status=JobStatus.PENDING) for job in work.jobs.of_run(run_id)])
 
 
 async def test_b221_an_answer_the_disk_has_no_room_for_is_asked_for_again(drive: Drive) -> None:

@@ -28,16 +28,12 @@ def folder(tmp_path: Path) -> Path:
     papers = tmp_path / "papers"
     papers.mkdir()
     (papers / "a.md").write_text("# Tides\n\nThe tide floods the harbour twice a day, and nobody stops it.\n")
-    (papers / "b.md").write_text(
-        "# Winds\n\nThe wind turns the mill when the miller wants no flour at all.\n"
-    )
+    (papers / "b.md").write_text("# Winds\n\nThe wind turns the mill when the miller wants no flour at all.\n")
     (papers / "c.txt").write_text("not asked for")
     return papers
 
 
-async def test_a_folder_is_handed_in_waited_for_and_reported(
-    workbench: Workbench, service: Path, folder: Path
-) -> None:
+async def test_a_folder_is_handed_in_waited_for_and_reported(workbench: Workbench, service: Path, folder: Path) -> None:
     listed = await workbench.run(collect, {"path": str(folder)})
     assert [Path(path).name for path in listed["paths"]] == ["a.md", "b.md"]
     suspended = await workbench.run(digest, listed, {"seconds_to_ready": 0})
@@ -56,9 +52,7 @@ async def test_a_folder_is_handed_in_waited_for_and_reported(
     assert workbench.result.artifacts["digest.md"] == report["markdown"].encode()
 
 
-async def test_a_batch_is_waited_for_no_longer_than_it_takes(
-    workbench: Workbench, service: Path, folder: Path
-) -> None:
+async def test_a_batch_is_waited_for_no_longer_than_it_takes(workbench: Workbench, service: Path, folder: Path) -> None:
     listed = await workbench.run(collect, {"path": str(folder)})
     config = {"seconds_to_ready": 3600, "poll_seconds": 7}
     suspended = await workbench.run(digest, listed, config)
@@ -68,9 +62,7 @@ async def test_a_batch_is_waited_for_no_longer_than_it_takes(
     assert (waiting.kind, waiting.next_check_in) == ("waiting", timedelta(seconds=7))
 
 
-async def test_a_second_delivery_hands_nothing_in_again(
-    workbench: Workbench, service: Path, folder: Path
-) -> None:
+async def test_a_second_delivery_hands_nothing_in_again(workbench: Workbench, service: Path, folder: Path) -> None:
     listed = await workbench.run(collect, {"path": str(folder)})
     first = await workbench.run(digest, listed)
     crashed_before_it_was_noted = await workbench.run(digest, listed)

@@ -56,9 +56,7 @@ async def test_the_report_names_the_real_words_of_the_file(
     assert report["markdown"].startswith("# Tide tables\n\nSource: README.md\n")
 
 
-async def test_every_stage_says_what_it_does_and_ends_at_full_progress(
-    workbench: Workbench, tmp_path: Path
-) -> None:
+async def test_every_stage_says_what_it_does_and_ends_at_full_progress(workbench: Workbench, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(README)
     await processed(workbench, str(tmp_path / "a.md"))
     stages = len(document_processor.stages)

@@ -16,9 +16,7 @@ from sample_workflows.documents import read_document, without_password
 Serve = Callable[[Mapping[str, tuple[int, Mapping[str, str], bytes]]], str]
 
 
-async def test_a_path_is_relative_to_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_path_is_relative_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "notes.md").write_text("# Notes\n\nWords.\n")
     monkeypatch.chdir(tmp_path)
     document = await read_document("notes.md")
@@ -110,9 +108,7 @@ async def test_a_page_is_fetched_with_its_kind_charset_and_name(serve: Serve) ->
     assert (document.kind, document.content, document.name) == ("html", "<p>Grüße</p>", "page")
 
 
-async def test_a_proxy_is_not_asked_for_pages_of_this_machine(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_is_not_asked_for_pages_of_this_machine(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
     at = serve({"/a.txt": (200, {"Content-Type": "text/plain"}, b"straight")})
@@ -161,9 +157,7 @@ async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.Monke
         await read_document(f"http://127.0.0.1:{silent.getsockname()[1]}/")
 
 
-async def test_a_long_page_is_read_only_as_far_as_wanted(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_page_is_read_only_as_far_as_wanted(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MAX_BYTES", 1000)
     at = serve({"/long.txt": (200, {"Content-Type": "text/plain"}, b"word " * 1_000_000)})
     document = await read_document(f"{at}/long.txt")

@@ -105,9 +105,7 @@ def an_event(kind: str) -> Event:
     )
 
 
-def test_the_notifier_fails_while_its_inbox_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_notifier_fails_while_its_inbox_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox = tmp_path / "inbox"
     monkeypatch.delenv(INBOX_VARIABLE, raising=False)
     flaky_import_notifier.handle(an_event("workflow:failed"))

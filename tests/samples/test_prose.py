@@ -28,9 +28,7 @@ def test_keywords_are_words_and_pairs_of_the_text() -> None:
 
 
 def test_a_comma_parts_a_pair() -> None:
-    assert "red green" not in {
-        term.text for term in prose.key_terms("red, green. Red, green. red, green", 10)
-    }
+    assert "red green" not in {term.text for term in prose.key_terms("red, green. Red, green. red, green", 10)}
 
 
 def test_sentences_know_common_abbreviations_and_blank_lines() -> None:
@@ -48,15 +46,11 @@ def test_the_summary_is_made_of_telling_sentences_in_their_order() -> None:
     assert len(best) == 2
     assert "A gull sat on the rail." not in best
     everything = prose.sentences_of(TEXT)
-    assert [everything.index(sentence) for sentence in best] == sorted(
-        everything.index(sentence) for sentence in best
-    )
+    assert [everything.index(sentence) for sentence in best] == sorted(everything.index(sentence) for sentence in best)
 
 
 def test_a_summary_says_nothing_twice() -> None:
-    twice = (
-        "The same heavy sentence stands here twice. " * 2 + "Another sentence about heavy things follows it."
-    )
+    twice = "The same heavy sentence stands here twice. " * 2 + "Another sentence about heavy things follows it."
     assert len(prose.best_sentences(twice, 3)) == 2
 
 
@@ -67,9 +61,7 @@ def test_an_endless_sentence_is_shortened() -> None:
 
 def test_readability_tells_easy_from_hard() -> None:
     easy = prose.figures("The cat sat. The dog ran. We ate an egg.")
-    hard = prose.figures(
-        "Institutional considerations necessitate comprehensive transformation of structures."
-    )
+    hard = prose.figures("Institutional considerations necessitate comprehensive transformation of structures.")
     assert (easy.words, easy.sentences) == (10, 3)
     assert easy.flesch is not None
     assert hard.flesch is not None

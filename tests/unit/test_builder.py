@@ -119,7 +119,5 @@ def test_a_type_nobody_can_validate_is_refused_at_build() -> None:
     def opaque(ctx: StageContext[NoInput, NoConfig]) -> Any:
         return Opaque()
 
-    with pytest.raises(
-        DefinitionError, match=r"workflow 'flow': the output of stage 'opaque', .*Opaque, can't"
-    ):
+    with pytest.raises(DefinitionError, match=r"workflow 'flow': the output of stage 'opaque', .*Opaque, can't"):
         a_builder().pipe(opaque).build()

@@ -146,9 +146,7 @@ def test_a_missing_schema_names_the_stage_and_the_side() -> None:
 
 
 def test_a_contradiction_is_refused() -> None:
-    with pytest.raises(
-        DefinitionError, match=r"stage 'x': contradictory input.*: input=Text, but annotated Doc"
-    ):
+    with pytest.raises(DefinitionError, match=r"stage 'x': contradictory input.*: input=Text, but annotated Doc"):
 
         @stage(id="x", input=Text)
         def body(ctx: StageContext[Doc, Cfg]) -> Text:

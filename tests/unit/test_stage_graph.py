@@ -45,9 +45,7 @@ def apart(one: Box, other: Box) -> bool:
 
 @settings(max_examples=150)
 @given(graphs(), st.integers(1, 220), st.none() | st.integers(1, 40), st.booleans())
-def test_layout_keeps_its_promises(
-    nodes: list[GraphNode], width: int, height: int | None, ascii_only: bool
-) -> None:
+def test_layout_keeps_its_promises(nodes: list[GraphNode], width: int, height: int | None, ascii_only: bool) -> None:
     focus = nodes[0].stage_id if nodes else None
     drawn = layout(nodes, width, height, focus=focus, ascii_only=ascii_only)
     assert set(drawn.boxes) == {node.stage_id for node in nodes}

@@ -182,9 +182,7 @@ def test_a_config_that_forbids_extras_reports_each_once() -> None:
     assert [problem.path for problem in caught.value.problems] == ["closed.m"]
 
 
-@pytest.mark.parametrize(
-    "given", [{"url": "u"}, Doc(url="u"), {"url": "u", "unknown": 1}, {"url": "u", "depth": "2"}]
-)
+@pytest.mark.parametrize("given", [{"url": "u"}, Doc(url="u"), {"url": "u", "unknown": 1}, {"url": "u", "depth": "2"}])
 def test_an_input_is_parsed_and_filled(given: Any) -> None:
     assert a_workflow().validate_input(given) == {"url": "u", "depth": 2}
 

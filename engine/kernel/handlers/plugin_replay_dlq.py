@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.commands import ReplayDeadLetters, ReplayDeadLettersResult
 from engine.kernel.scene import Scene
 
@@ -13,7 +11,7 @@ def handle(command: ReplayDeadLetters, scene: Scene) -> ReplayDeadLettersResult:
         scene.locked_run(command.run_id)
     outbox = scene.work.outbox
     dead = outbox.dead(command.max_events, command.event_ids, command.run_id)
-    outbox.save([replace(event, dead_at=None, retry_count=0, next_attempt_at=None) for event in dead])
+    outbox.save([event._replace(dead_at=None, retry_count=0, next_attempt_at=None) for event in dead])
     outbox.wake(sorted({event.run_id for event in dead}))
     if dead:
         scene.work.announce()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.commands import RetryFailed, RetryFailedResult
 from engine.errors import IllegalTransition
 from engine.kernel.reviving import revive
@@ -28,8 +26,7 @@ def handle(command: RetryFailed, scene: Scene) -> RetryFailedResult:
     changes.event(run.id, "workflow:started", scene.causation)
     for stage in failed:
         changes.archive(stage)
-        again = replace(
-            stage,
+        again = stage._replace(
             status=StageStatus.PENDING,
             generation=revived.generation,
             queued_at=changes.now,

@@ -95,7 +95,7 @@ def _begin(command: ExecuteJob, workflow: Workflow, deliveries: Deliveries, take
     if not command.config:
         return claimed[0]
     config = workflow.validate_config(command.config)[command.stage_id]
-    return replace(claimed[0], stage=replace(claimed[0].stage, config=dumps(config)))
+    return claimed[0]._replace(stage=claimed[0].stage._replace(config=dumps(config)))
 
 
 def _take_key(command: ExecuteJob, lease: timedelta, work: UnitOfWork) -> ExecuteJobResult | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -89,12 +89,11 @@ async def _deliver(sink: EventSink, waiting: list[EventRecord], last_start: floa
             break
         error = await _emit(sink, event)
         if error is None:
-            done.events.append(replace(event, published_at=event.occurred_at, sink=name, last_error=None))
+            done.events.append(event._replace(published_at=event.occurred_at, sink=name, last_error=None))
             done.published += 1
             continue
         done.failed += 1
-        failed = replace(
-            event,
+        failed = event._replace(
             retry_count=event.retry_count + 1,
             last_error=error,
             sink=name,
@@ -146,13 +145,13 @@ def _save(work: UnitOfWork, run_id: str, token: str, delivered: _Delivered) -> N
 
 def _as_saved(event: EventRecord, work: UnitOfWork, dead_ids: set[str], due: datetime | None) -> EventRecord:
     if event.published_at is not None:
-        return replace(event, published_at=work.now, next_attempt_at=None)
+        return event._replace(published_at=work.now, next_attempt_at=None)
     if event.id not in dead_ids:
-        return replace(event, next_attempt_at=due)
+        return event._replace(next_attempt_at=due)
     if event.type == "event:deadLettered":
         # It tells of a dead letter and would beget the next for ever: closed with its error instead.
-        return replace(event, next_attempt_at=None, discarded_at=work.now)
-    return replace(event, next_attempt_at=None, dead_at=work.now)
+        return event._replace(next_attempt_at=None, discarded_at=work.now)
+    return event._replace(next_attempt_at=None, dead_at=work.now)
 
 
 def _tell(work: UnitOfWork, run_id: str, dead: list[EventRecord]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.commands import PollSuspendedStages, PollSuspendedStagesResult
@@ -170,12 +170,12 @@ def _apply(
         return "skipped"
     if isinstance(answer, _Gone):
         due = next_poll(work.now, None, None)
-        changes.update_stage(replace(stage, next_poll_at=due, poll_token=None))
+        changes.update_stage(stage._replace(next_poll_at=due, poll_token=None))
         changes.write()
         return "gone"
     changes.logs += said.logs
     changes.annotations += said.annotations
-    polled = replace(stage, polls=stage.polls + 1, last_poll_at=work.now, poll_token=None)
+    polled = stage._replace(polls=stage.polls + 1, last_poll_at=work.now, poll_token=None)
     cause = f"poll:{token}:{stage.id}"
     late = deadline_passed(work.now, stage.max_wait_until)
     result = "waiting"
@@ -188,7 +188,7 @@ def _apply(
         result = "failed"
     elif isinstance(answer, _Waiting):
         due = next_poll(work.now, answer.next_check_in, stage.poll_every)
-        changes.update_stage(replace(polled, next_poll_at=due, poll_errors=0, error=None))
+        changes.update_stage(polled._replace(next_poll_at=due, poll_errors=0, error=None))
     elif isinstance(answer, _Broken):
         result = _note_broken_check(settling, polled, answer, cause)
     else:
@@ -205,13 +205,13 @@ def _note_broken_check(settling: Settling, polled: StageRecord, answer: _Broken,
     due = after_error(settling.changes.now, errors, random.random())  # noqa: S311
     if due is None:
         error = f"POLL_FAILED: check_completion failed {errors} times in a row: {answer.error}"
-        settling.fail(replace(polled, poll_errors=errors), error, "POLL_FAILED", cause)
+        settling.fail(polled._replace(poll_errors=errors), error, "POLL_FAILED", cause)
         return "failed"
-    settling.changes.update_stage(replace(polled, next_poll_at=due, poll_errors=errors, error=answer.error))
+    settling.changes.update_stage(polled._replace(next_poll_at=due, poll_errors=errors, error=answer.error))
     return "waiting"
 
 
 def _close_job(changes: Changes, stage: StageRecord, status: JobStatus) -> None:
     job = changes.work.jobs.due_for(stage.run_id, stage.stage_id)
     if job is not None and job.stage_ref == stage.id:
-        changes.update_job(replace(job, status=status, completed_at=changes.now))
+        changes.update_job(job._replace(status=status, completed_at=changes.now))

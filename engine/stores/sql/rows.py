@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Column, Row, Table, bindparam, literal_column
 from sqlalchemy.sql.elements import ColumnElement
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-R = TypeVar("R", bound="DataclassInstance")
+R = TypeVar("R", bound=NamedTuple)
 
 
 class Mapping(Generic[R]):
@@ -21,23 +16,23 @@ class Mapping(Generic[R]):
 
     def __init__(self, record: type[R], table: Table, enums: dict[str, Callable[[str], Any]] | None = None) -> None:
         self._record = record
-        names = [field.name for field in fields(record)]
-        self.names = [name for name in names if name in table.c]
+        self.names = list(record._fields)
         self.columns: list[Column[Any]] = [table.c[name] for name in self.names]
-        self._get = attrgetter(*self.names)
         self._enums = [(self.names.index(name), kind) for name, kind in (enums or {}).items()]
 
     def record(self, row: Row[Any]) -> R:
+        """The record of a row whose first columns are `columns`."""
         values = list(row[: len(self.names)])
         for index, kind in self._enums:
             values[index] = kind(values[index])
-        return self._record(*values)
+        return self._record._make(values)
 
     def records(self, rows: Iterable[Row[Any]]) -> list[R]:
         return [self.record(row) for row in rows]
 
     def values(self, record: R) -> dict[str, Any]:
-        return dict(zip(self.names, self._get(record), strict=True))
+        """The record by column name."""
+        return dict(zip(self.names, record, strict=True))
 
 
 def constant(value: str) -> ColumnElement[str]:

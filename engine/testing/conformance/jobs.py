@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -34,20 +33,20 @@ def add_claimed(work: UnitOfWork, until: datetime | None = None) -> tuple[JobRec
 
 
 def completed(work: UnitOfWork, job: JobRecord) -> JobRecord:
-    free = replace(job, worker_id=None, lease_token=None, leased_until=None, renewed_at=None)
-    return replace(free, status=JobStatus.COMPLETED, completed_at=work.now)
+    free = job._replace(worker_id=None, lease_token=None, leased_until=None, renewed_at=None)
+    return free._replace(status=JobStatus.COMPLETED, completed_at=work.now)
 
 
 def wrong_token(lease: Lease) -> Lease:
-    return replace(lease, token="another")  # noqa: S106
+    return lease._replace(token="another")  # noqa: S106
 
 
 def wrong_attempt(lease: Lease) -> Lease:
-    return replace(lease, attempt=lease.attempt + 1)
+    return lease._replace(attempt=lease.attempt + 1)
 
 
 def wrong_job(lease: Lease) -> Lease:
-    return replace(lease, job_id="0" * 20)
+    return lease._replace(job_id="0" * 20)
 
 
 class JobPromises:
@@ -147,7 +146,7 @@ class JobPromises:
     @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.RUNNING])
     async def test_a_job_that_no_longer_runs_takes_no_late_outcome(self, store: Persistence, status: JobStatus) -> None:
         job, lease = await store.transact(add_claimed)
-        await store.transact(lambda work: work.jobs.save([replace(job, status=status, last_error="moved on")]))
+        await store.transact(lambda work: work.jobs.save([job._replace(status=status, last_error="moved on")]))
 
         def late(work: UnitOfWork) -> int:
             assert work.jobs.held([lease]) == set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from engine.model.records import EventRecord
@@ -28,14 +27,14 @@ def claim(work: UnitOfWork, limit: int = 10, token: str = TOKEN) -> list[str]:
 def deliver(work: UnitOfWork, run_id: str, limit: int = 100) -> list[int]:
     """Mark events as published; their sequences."""
     events = work.outbox.undelivered(run_id, limit)
-    work.outbox.save([replace(event, published_at=work.now) for event in events])
+    work.outbox.save([event._replace(published_at=work.now) for event in events])
     return [event.sequence for event in events]
 
 
 def kill(work: UnitOfWork, events: list[EventRecord]) -> None:
     """Give these events up, each a moment after the one before."""
     dead_at = [work.now + timedelta(microseconds=number) for number in range(len(events))]
-    work.outbox.save([replace(event, dead_at=at, last_error="no") for event, at in zip(events, dead_at, strict=True)])
+    work.outbox.save([event._replace(dead_at=at, last_error="no") for event, at in zip(events, dead_at, strict=True)])
 
 
 class OutboxPromises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +28,7 @@ def add_run(work: UnitOfWork, run_id: str | None = None, **fields: Any) -> RunRe
         config="{}",
         metadata="{}",
     )
-    run = replace(run, **fields)
+    run = run._replace(**fields)
     work.runs.insert(run, "{}")
     work.runs.add_counts({(run.workflow_id, run.status): 1})
     return run
@@ -48,7 +47,7 @@ def add_job(work: UnitOfWork, run: RunRecord, **fields: Any) -> JobRecord:
         created_at=run.created_at,
         max_attempts=3,
     )
-    job = replace(job, **fields)
+    job = job._replace(**fields)
     work.jobs.enqueue([job])
     return job
 

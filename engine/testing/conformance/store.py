@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -129,9 +128,9 @@ class StorePromises:
 
     async def test_a_run_saved_from_an_old_version_is_refused(self, store: Persistence) -> None:
         run = await store.transact(lambda work: add_run(work))
-        await store.transact(lambda work: work.runs.save([replace(run, hand_offs=1)]))
+        await store.transact(lambda work: work.runs.save([run._replace(hand_offs=1)]))
         with pytest.raises(RuntimeError, match="changed"):
-            await store.transact(lambda work: work.runs.save([replace(run, hand_offs=2)]))
+            await store.transact(lambda work: work.runs.save([run._replace(hand_offs=2)]))
         stored = await store.transact(lambda work: work.runs.get(run.id))
         assert stored is not None
         assert (stored.hand_offs, stored.version) == (1, 2)
@@ -182,7 +181,7 @@ class StorePromises:
             add_run(work, created, workflow_id=draw.choice(["flow", "other"]))
             for run in work.runs.lock(draw.sample(run_ids, min(3, len(run_ids)))).values():
                 status = draw.choice(statuses)
-                work.runs.save([replace(run, status=status)])
+                work.runs.save([run._replace(status=status)])
                 work.runs.add_counts({(run.workflow_id, run.status): -1})
                 work.runs.add_counts({(run.workflow_id, status): 1})
             if draw.random() < 0.2:
