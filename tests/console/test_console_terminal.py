@@ -34,6 +34,9 @@ class Terminal:
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.before = termios.tcgetattr(side)
         environment = {**os.environ, "HOME": str(home), "TERM": "xterm-256color", "XDG_STATE_HOME": str(home)}
+        # A runner of tests may set these for itself; the size here is the pseudo terminal's.
+        environment.pop("COLUMNS", None)
+        environment.pop("LINES", None)
         environment |= {"XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
         self.child = subprocess.Popen(
             [sys.executable, "-m", "wfconsole", *words],

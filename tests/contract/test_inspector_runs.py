@@ -318,7 +318,7 @@ async def test_derived_fields_of_the_others(store: InspectedStore) -> None:
     assert (one.progress, one.duration_ms, one.attempt, one.current_stages) == (0.0, None, 0, [])
     two = shown[failed.id]
     assert (two.progress, two.duration_ms, two.tries, two.idle_ms) == (0.5, 30_000, 3, None)
-    assert two.current_stages == []
+    assert two.current_stages == ["left"]
     assert (shown[done.id].progress, shown[done.id].duration_ms) == (1.0, 40_000)
     assert shown[planless.id].progress is None
 
