@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.kernel.changes import Outputs
+from engine.kernel.course import Course, causation
 from engine.kernel.rules.hand_off import MAX_IN_A_ROW, Shares, share
-from engine.kernel.settling import Settling, causation
 from engine.model.ids import new_token
 from engine.model.records import Claimed, JobRecord, RunRecord, StageRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
@@ -27,29 +27,29 @@ class Taker:
     """Take nothing but this run's jobs."""
 
 
-def begin_run(settling: Settling, run: RunRecord, worker_id: str) -> None:
+def begin_run(course: Course, run: RunRecord, worker_id: str) -> None:
     """PENDING to RUNNING, with the first group's stages and jobs; a run that can't begin fails, by itself."""
-    changes = settling.changes
+    changes = course.changes
     changes.adopt([run])
     cause = f"{run.id}:{run.generation}"
     changes.update_run(run.id, status=RunStatus.RUNNING, started_at=changes.now, worker_id=worker_id, delayed=False)
     try:
-        plan = settling.plan(run)
+        plan = course.plan(run)
     except Exception as error:
         # Whatever is wrong with one run's plan, the others of this claim begin.
-        settling.fail_run(run.id, f"CLAIM_FAILED: its definition can't be read: {error}", "CLAIM_FAILED", cause)
+        course.fail_run(run.id, f"CLAIM_FAILED: its definition can't be read: {error}", "CLAIM_FAILED", cause)
         return
     changes.event(run.id, "workflow:started", cause)
-    settling.open_group(run.id, plan, 1)
+    course.open_group(run.id, plan, 1)
 
 
 class Claiming:
     """Fills free slots, within the transaction that settles what just ended."""
 
-    def __init__(self, settling: Settling, taker: Taker) -> None:
-        self._settling = settling
-        self._changes = settling.changes
-        self._work: UnitOfWork = settling.changes.work
+    def __init__(self, course: Course, taker: Taker) -> None:
+        self._course = course
+        self._changes = course.changes
+        self._work: UnitOfWork = course.changes.work
         self._taker = taker
         self._token = new_token()
         self._until = self._changes.now + taker.lease
@@ -83,7 +83,7 @@ class Claiming:
         if changes.has_run(run_id) and changes.run(run_id).status is RunStatus.PENDING:
             run = changes.run(run_id)
             if run.start_at is None or run.start_at <= changes.now:
-                begin_run(self._settling, run, self._taker.worker_id)
+                begin_run(self._course, run, self._taker.worker_id)
         self._work.jobs.promote_due()
         due = [job.id for job in self._work.jobs.of_run(run_id) if job.status is JobStatus.PENDING]
         known = set(self._taker.bodies)
@@ -116,7 +116,7 @@ class Claiming:
             return
         had = {job.id for job in self._changes.new_jobs}
         for run in self._work.runs.claim_pending(self._taker.workflow_ids, shares.pending):
-            begin_run(self._settling, run, self._taker.worker_id)
+            begin_run(self._course, run, self._taker.worker_id)
         first = [job for job in self._changes.new_jobs if job.id not in had]
         known = set(self._taker.bodies)
         for job in [job for job in first if job.body in known][: shares.pending]:

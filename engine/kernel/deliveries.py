@@ -11,6 +11,7 @@ from datetime import timedelta
 from engine.definition.registry import WorkflowRegistry
 from engine.kernel.changes import Changes, Torn
 from engine.kernel.claiming import Claiming, Taker
+from engine.kernel.course import Course
 from engine.kernel.ending import Delivery, Ending, Failed, GivenBack
 from engine.kernel.executor import Executor
 from engine.kernel.keeper import Keeper, Watched
@@ -69,10 +70,10 @@ class Deliveries:
         self, work: UnitOfWork, ended: Sequence[Delivery], taker: Taker, free: int, also: Also | None
     ) -> Turn:
         changes = Changes(work)
-        settling = Settling(changes, self.plans)
+        course = Course(changes, self.plans)
         changes.lock({one.claimed.job.run_id for one in ended})
-        settled = _settle(work, settling, ended)
-        claiming = Claiming(settling, taker)
+        settled = _settle(work, Settling(course), ended)
+        claiming = Claiming(course, taker)
         claiming.fill(free)
         claiming.claim_due()
         changes.write()

@@ -8,15 +8,15 @@ from functools import cached_property
 from engine.definition.registry import WorkflowRegistry
 from engine.errors import RunNotFound
 from engine.kernel.changes import Changes
+from engine.kernel.course import Course
 from engine.kernel.plans import Plans
-from engine.kernel.settling import Settling
 from engine.model.records import RunRecord
 from engine.ports.work import UnitOfWork
 
 
 @dataclass
 class Scene:
-    """One command inside its transaction. Handlers decide through `changes` and `settling`; the kernel writes."""
+    """One command inside its transaction. Handlers decide through `changes` and `course`; the kernel writes."""
 
     work: UnitOfWork
     registry: WorkflowRegistry
@@ -28,8 +28,8 @@ class Scene:
         return Changes(self.work)
 
     @cached_property
-    def settling(self) -> Settling:
-        return Settling(self.changes, self.plans)
+    def course(self) -> Course:
+        return Course(self.changes, self.plans)
 
     def locked_run(self, run_id: str) -> RunRecord:
         """The run, locked. Raises `RunNotFound`."""

@@ -12,7 +12,7 @@ def handle(command: ClaimPendingRuns, scene: Scene) -> ClaimPendingRunsResult:
     scene.work.runs.promote_delayed()
     pending = scene.work.runs.claim_pending(scene.registry.ids(), command.max_claims)
     for run in pending:
-        begin_run(scene.settling, run, command.worker_id)
+        begin_run(scene.course, run, command.worker_id)
     jobs: dict[str, list[str]] = {run.id: [] for run in pending}
     for job in scene.changes.new_jobs:
         jobs[job.run_id].append(job.id)

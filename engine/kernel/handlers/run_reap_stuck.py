@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.commands import ReapStuckRuns, ReapStuckRunsResult
+from engine.kernel.course import job_for
 from engine.kernel.scene import Scene
-from engine.kernel.settling import job_for
 from engine.kernel.winding_up import wind_up
 from engine.model.status import ACTIVE_STAGE, RunStatus, StageStatus
 
@@ -28,7 +28,7 @@ def handle(command: ReapStuckRuns, scene: Scene) -> ReapStuckRunsResult:
         stages = ", ".join(f"{stage.stage_id} {stage.status}" for stage in scene.work.stages.of_run(run_id))
         error = f"STUCK_RUN: nothing works on it and nothing is waited for ({stages or 'no stages'})"
         wind_up(changes, run_id, scene.causation)
-        scene.settling.fail_run(run_id, error, "STUCK_RUN", scene.causation)
+        scene.course.fail_run(run_id, error, "STUCK_RUN", scene.causation)
         failed += 1
     return ReapStuckRunsResult(transitioned=moved, failed=failed)
 
@@ -37,7 +37,7 @@ def _moves(scene: Scene, run_id: str) -> bool:
     """A transition by what the rows say, if it gets the run anywhere."""
     changes, run = scene.changes, scene.changes.run(run_id)
     if run.group_no == 0:
-        scene.settling.open_group(run_id, scene.settling.plan(run), 1)
+        scene.course.open_group(run_id, scene.course.plan(run), 1)
         return True
     active = [stage for stage in scene.work.stages.of_run(run_id) if stage.status in ACTIVE_STAGE]
     if any(stage.status is not StageStatus.PENDING for stage in active):
@@ -47,4 +47,4 @@ def _moves(scene: Scene, run_id: str) -> bool:
     if active:
         scene.work.announce()
     changes.update_run(run_id, open_stages=len(active))
-    return bool(active) or scene.settling.move_on(run_id, scene.causation) != "wait"
+    return bool(active) or scene.course.move_on(run_id, scene.causation) != "wait"

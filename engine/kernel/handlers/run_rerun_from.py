@@ -16,7 +16,7 @@ from engine.model.status import RUN_REVIVALS
 
 def handle(command: RerunFrom, scene: Scene) -> RerunFromResult:
     run = scene.locked_run(command.run_id)
-    plan = scene.settling.plan(run)
+    plan = scene.course.plan(run)
     target = plan.stage(command.from_stage_id)
     if run.status not in RUN_REVIVALS:
         raise IllegalTransition(run.id, run.status, "rerun it")
@@ -34,7 +34,7 @@ def handle(command: RerunFrom, scene: Scene) -> RerunFromResult:
     deleted = [stage.stage_id for stage in gone]
     changes.event(run.id, "run:rerun", scene.causation, from_stage_id=target.stage_id, deleted_stages=deleted)
     changes.event(run.id, "workflow:started", scene.causation)
-    scene.settling.open_group(run.id, plan, target.group)
+    scene.course.open_group(run.id, plan, target.group)
     return RerunFromResult(run_id=run.id, from_stage_id=target.stage_id, deleted_stages=deleted)
 
 

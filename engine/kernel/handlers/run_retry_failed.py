@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.commands import RetryFailed, RetryFailedResult
 from engine.errors import IllegalTransition
+from engine.kernel.course import job_for
 from engine.kernel.reviving import revive
 from engine.kernel.rules.rerun import to_retry
 from engine.kernel.scene import Scene
-from engine.kernel.settling import job_for
 from engine.kernel.winding_up import cancel_jobs
 from engine.model.status import RunStatus, StageStatus
 

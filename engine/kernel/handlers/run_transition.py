@@ -16,14 +16,14 @@ def handle(command: TransitionRun, scene: Scene) -> TransitionRunResult:
         return TransitionRunResult(action="noop")
     run = changes.run(command.run_id)
     if run.group_no == 0:
-        scene.settling.open_group(run.id, scene.settling.plan(run), 1)
+        scene.course.open_group(run.id, scene.course.plan(run), 1)
         return TransitionRunResult(action="advanced", next_group=1)
     stages = scene.work.stages.of_run(run.id)
     open_stages = sum(stage.status in ACTIVE_STAGE for stage in stages)
     found: dict[str, object] = {"open_stages": open_stages, **({} if run.failed_stage else _first_failure(stages))}
     if any(getattr(run, name) != value for name, value in found.items()):
         changes.update_run(run.id, **found)
-    match scene.settling.move_on(run.id, scene.causation):
+    match scene.course.move_on(run.id, scene.causation):
         case "next":
             return TransitionRunResult(action="advanced", next_group=changes.run(run.id).group_no)
         case "complete":

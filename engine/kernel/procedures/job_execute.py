@@ -11,10 +11,11 @@ from engine.definition.workflow import Workflow
 from engine.errors import IdempotencyConflict, IdempotencyInProgress, RunNotFound, WorkflowNotFound
 from engine.kernel.changes import Changes
 from engine.kernel.claiming import Claiming, Taker
+from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
 from engine.kernel.ending import Completed, Delivery, Failed, GivenBack, Suspended
 from engine.kernel.outputs import load_texts
-from engine.kernel.settling import Settled, Settling
+from engine.kernel.settling import Settled
 from engine.model.json import digest, dumps, loads
 from engine.model.records import Claimed, KeyRecord, body_key
 from engine.model.status import JobStatus, RunStatus, StageStatus
@@ -86,7 +87,7 @@ def _begin(command: ExecuteJob, workflow: Workflow, deliveries: Deliveries, take
     if job is None or job.status is not JobStatus.PENDING:
         return _ghost(command, work)
     only_this = replace(taker, bodies=(body_key(workflow.id, command.stage_id),))
-    claiming = Claiming(Settling(changes, deliveries.plans), only_this)
+    claiming = Claiming(Course(changes, deliveries.plans), only_this)
     claiming.claim_only(job.id)
     changes.write()
     claimed = claiming.claimed()

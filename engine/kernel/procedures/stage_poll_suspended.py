@@ -13,13 +13,13 @@ from engine.commands import PollSuspendedStages, PollSuspendedStagesResult
 from engine.definition.suspension import Completion
 from engine.definition.workflow import Workflow
 from engine.kernel.changes import Changes
+from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
 from engine.kernel.ending import Failed, Said
 from engine.kernel.executor import AnyStage, checked_output, failure
 from engine.kernel.outputs import keep_output
 from engine.kernel.reporter import LiveReporter
 from engine.kernel.rules.polling import after_error, deadline_passed, next_poll
-from engine.kernel.settling import Settling
 from engine.model.ids import new_token
 from engine.model.records import Claimed, StageRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
@@ -161,7 +161,7 @@ def _apply(
 ) -> str:
     """Write the answer, if the stage still waits for this poller's."""
     changes = Changes(work)
-    settling = Settling(changes, deliveries.plans)
+    course = Course(changes, deliveries.plans)
     changes.lock({asked.run_id})
     stage = work.stages.get([asked.id]).get(asked.id)
     if stage is None or stage.status is not StageStatus.SUSPENDED or stage.poll_token != token:
@@ -180,19 +180,19 @@ def _apply(
     late = deadline_passed(work.now, stage.max_wait_until)
     result = "waiting"
     if isinstance(answer, _Ready):
-        settling.complete(polled, answer.output, None, cause)
+        course.complete(polled, answer.output, None, cause)
         result = "resumed"
     elif late:
         error = f"MAX_WAIT: still not done at max_wait_until {stage.max_wait_until:%Y-%m-%dT%H:%M:%SZ}"
-        settling.fail(polled, error, "MAX_WAIT", cause)
+        course.fail(polled, error, "MAX_WAIT", cause)
         result = "failed"
     elif isinstance(answer, _Waiting):
         due = next_poll(work.now, answer.next_check_in, stage.poll_every)
         changes.update_stage(polled._replace(next_poll_at=due, poll_errors=0, error=None))
     elif isinstance(answer, _Broken):
-        result = _note_broken_check(settling, polled, answer, cause)
+        result = _note_broken_check(course, polled, answer, cause)
     else:
-        settling.fail(polled, answer.error, answer.code, cause)
+        course.fail(polled, answer.error, answer.code, cause)
         result = "failed"
     if result in ("resumed", "failed"):
         _close_job(changes, stage, JobStatus.COMPLETED if result == "resumed" else JobStatus.FAILED)
@@ -200,14 +200,14 @@ def _apply(
     return result
 
 
-def _note_broken_check(settling: Settling, polled: StageRecord, answer: _Broken, cause: str) -> str:
+def _note_broken_check(course: Course, polled: StageRecord, answer: _Broken, cause: str) -> str:
     errors = polled.poll_errors + 1
-    due = after_error(settling.changes.now, errors, random.random())  # noqa: S311
+    due = after_error(course.changes.now, errors, random.random())  # noqa: S311
     if due is None:
         error = f"POLL_FAILED: check_completion failed {errors} times in a row: {answer.error}"
-        settling.fail(polled._replace(poll_errors=errors), error, "POLL_FAILED", cause)
+        course.fail(polled._replace(poll_errors=errors), error, "POLL_FAILED", cause)
         return "failed"
-    settling.changes.update_stage(polled._replace(next_poll_at=due, poll_errors=errors, error=answer.error))
+    course.changes.update_stage(polled._replace(next_poll_at=due, poll_errors=errors, error=answer.error))
     return "waiting"
 
 
