@@ -21,6 +21,10 @@ StageConfigs = dict[str, dict[str, Any]]
 """`{stage_id: {field: value}}`."""
 
 
+LONGEST = timedelta(days=3650)
+"""The longest threshold: more would leave the calendar."""
+
+
 class Result(BaseModel):
     """What a command answers with: frozen."""
 
@@ -173,7 +177,7 @@ class ReapStaleLeases(Command[ReapStaleLeasesResult]):
     """Give back jobs whose lease ended and was last renewed at least `stale_threshold` ago."""
 
     type: ClassVar[str] = "lease.reapStale"
-    stale_threshold: timedelta = Field(default=timedelta(seconds=300), ge=timedelta(0))
+    stale_threshold: timedelta = Field(default=timedelta(seconds=300), ge=timedelta(0), le=LONGEST)
 
 
 class ReapStuckRunsResult(Result):
@@ -185,7 +189,7 @@ class ReapStuckRuns(Command[ReapStuckRunsResult]):
     """Move on, or else fail, RUNNING runs idle for `stuck_threshold` that nothing is working on or waiting for."""
 
     type: ClassVar[str] = "run.reapStuck"
-    stuck_threshold: timedelta = Field(ge=timedelta(0))
+    stuck_threshold: timedelta = Field(ge=timedelta(0), le=LONGEST)
 
 
 class FlushOutboxResult(Result):

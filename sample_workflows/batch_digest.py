@@ -85,9 +85,7 @@ def collect(ctx: StageContext[Folder, NoConfig]) -> Documents:
     return Documents(folder=ctx.input.path, paths=paths, left_out=left_out)
 
 
-@async_batch_stage(
-    id="digest", name="Digest", description="Hands the documents in as one batch and waits for it"
-)
+@async_batch_stage(id="digest", name="Digest", description="Hands the documents in as one batch and waits for it")
 async def digest(ctx: StageContext[Documents, DigestConfig]) -> Digests | Suspend:
     config = ctx.config
     if ctx.resume_state is not None:
@@ -97,13 +95,9 @@ async def digest(ctx: StageContext[Documents, DigestConfig]) -> Digests | Suspen
     else:
         requests, unreadable = await _requests(ctx)
         provider = BatchProvider()
-        batch = await asyncio.to_thread(
-            provider.submit, ctx.idempotency_key, requests, config.seconds_to_ready
-        )
+        batch = await asyncio.to_thread(provider.submit, ctx.idempotency_key, requests, config.seconds_to_ready)
         state = BatchState(batch_id=batch.id, unreadable=unreadable)
-        ctx.log(
-            "INFO", "batch handed in", batch=batch.id, documents=len(requests), unreadable=len(unreadable)
-        )
+        ctx.log("INFO", "batch handed in", batch=batch.id, documents=len(requests), unreadable=len(unreadable))
     ctx.progress(0.5, f"waiting for {state.batch_id}")
     return Suspend(
         state=state.model_dump(),
@@ -118,9 +112,7 @@ async def check_digest(state: JsonValue, ctx: StageContext[Documents, DigestConf
     provider = BatchProvider()
     batch = await asyncio.to_thread(provider.find, waiting_for.batch_id)
     if batch is None:
-        return Completion.failed(
-            f"the batch service no longer knows {waiting_for.batch_id}; run this stage again"
-        )
+        return Completion.failed(f"the batch service no longer knows {waiting_for.batch_id}; run this stage again")
     left = provider.seconds_left(batch)
     if left > 0:
         ctx.log("DEBUG", "not ready", batch=batch.id, seconds_left=round(left, 1))
@@ -135,9 +127,7 @@ def digest_report(ctx: StageContext[Digests, NoConfig]) -> StageResult[DigestRep
     documents = ctx.require(collect)
     answers, unreadable = ctx.input.answers, ctx.input.unreadable
     lines = [f"# Digest of {documents.folder}", ""]
-    lines += [
-        f"- **{answer.name}** ({answer.words} words): {answer.digest or 'no text'}" for answer in answers
-    ]
+    lines += [f"- **{answer.name}** ({answer.words} words): {answer.digest or 'no text'}" for answer in answers]
     lines += [f"- **{name}** could not be read: {why}" for name, why in unreadable.items()]
     if documents.left_out:
         lines += ["", f"{documents.left_out} more documents were left out."]
@@ -189,9 +179,7 @@ async def _requests(ctx: StageContext[Documents, DigestConfig]) -> tuple[list[Re
         requests.append(Request(name=path, text=found.text[:LONGEST_TEXT], sentences=ctx.config.sentences))
         ctx.progress(0.4 * number / len(paths), path)
     if not requests:
-        raise NonRetryable(
-            f"none of the {len(paths)} documents could be read: {'; '.join(unreadable.values())}"
-        )
+        raise NonRetryable(f"none of the {len(paths)} documents could be read: {'; '.join(unreadable.values())}")
     return requests, unreadable
 
 

@@ -103,9 +103,7 @@ async def extract_text(ctx: StageContext[DocumentRef, ExtractConfig]) -> Extract
         ctx.log("WARN", "the document is cut", kept=min(len(text), limit), max_length=limit)
     kept = text[:limit]
     word_count = len(prose.words_of(kept))
-    ctx.log(
-        "INFO" if word_count else "WARN", "extracted", title=title, words=word_count, characters=len(kept)
-    )
+    ctx.log("INFO" if word_count else "WARN", "extracted", title=title, words=word_count, characters=len(kept))
     ctx.progress(1.0, f"{word_count} words")
     return ExtractedText(
         source=source, title=title, kind=document.kind, text=kept, word_count=word_count, truncated=truncated

@@ -100,9 +100,7 @@ def without_password(url: str) -> str:
 def _path_of(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise NonRetryable(
-            f"{url} names a file of another machine ({parts.netloc}); a local one is file:///path"
-        )
+        raise NonRetryable(f"{url} names a file of another machine ({parts.netloc}); a local one is file:///path")
     return Path(url2pathname(parts.path))
 
 
@@ -110,9 +108,7 @@ def _read_file(path: Path, source: str) -> _Raw:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise NonRetryable(
-                f"{source} is a directory: name one document, or digest a folder with batch-digest"
-            )
+            raise NonRetryable(f"{source} is a directory: name one document, or digest a folder with batch-digest")
         if not stat.S_ISREG(mode):
             raise NonRetryable(f"{source} is not a regular file")
         with path.open("rb") as file:
@@ -161,9 +157,7 @@ async def _download(url: str) -> _Raw:
         raise ConnectionError(f"could not fetch {shown}: {str(error) or type(error).__name__}") from None
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     name = PurePosixPath(unquote(response.url.path)).name or response.url.host
-    return _Raw(
-        content[:MAX_BYTES], len(content) > MAX_BYTES, name, media_type, response.charset_encoding or ""
-    )
+    return _Raw(content[:MAX_BYTES], len(content) > MAX_BYTES, name, media_type, response.charset_encoding or "")
 
 
 async def _first_bytes(response: httpx.Response) -> bytes:

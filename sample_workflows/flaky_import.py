@@ -54,9 +54,7 @@ _GOODS = (
 class ImportRequest(BaseModel):
     """A CSV file with the columns sku, name, quantity, price_cents; without such a file rows are made up."""
 
-    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)] = (
-        "inventory.csv"
-    )
+    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)] = "inventory.csv"
     rows: int = Field(default=200, ge=0, le=10_000)
 
 
@@ -117,9 +115,7 @@ async def validate_rows(ctx: StageContext[RawRows, ValidateConfig]) -> ValidRows
     await linger(ctx, "validating")
     if ctx.attempt <= config.fail_times:
         ctx.log("WARN", "failing on purpose", attempt=ctx.attempt, fail_times=config.fail_times)
-        raise ConnectionError(
-            f"the price service did not answer (on purpose: fail_times={config.fail_times})"
-        )
+        raise ConnectionError(f"the price service did not answer (on purpose: fail_times={config.fail_times})")
     good: list[Row] = []
     faults: list[str] = []
     for number, row in enumerate(_spoilt(ctx.input.rows, config.bad_rows), start=1):

@@ -53,9 +53,7 @@ def words_of(text: str) -> list[str]:
 def sentences_of(text: str) -> list[str]:
     """The sentences in the order they stand; a blank line always ends one."""
     return [
-        sentence
-        for paragraph in re.split(r"\n\s*\n", text)
-        for sentence in _sentences(" ".join(paragraph.split()))
+        sentence for paragraph in re.split(r"\n\s*\n", text) for sentence in _sentences(" ".join(paragraph.split()))
     ]
 
 

@@ -160,9 +160,7 @@ def size(number_of_bytes: int) -> str:
     return f"{amount:.1f} {_BYTE_UNITS[larger]}"
 
 
-def clock(
-    moment: datetime | None, zone: tzinfo | None, mode: TimeMode, *, now: datetime | None = None
-) -> str:
+def clock(moment: datetime | None, zone: tzinfo | None, mode: TimeMode, *, now: datetime | None = None) -> str:
     """A time of day, `12:04:33`, in `zone` (None: the machine's) or UTC; in relative mode the age at `now`.
 
     With `now`, a time of another day shows its date instead: `11-23` or, another year, `2025-11-23`. Relative

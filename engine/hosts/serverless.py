@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Literal
 from engine.commands import ExecuteJob
 from engine.errors import InvalidInput, Problem, RunNotFound
 from engine.hosts.maintenance import TickResult, tick
+from engine.kernel.ending import GivenBack
 from engine.kernel.kernel import Kernel
 
 STALE = timedelta(seconds=300)
@@ -63,6 +65,9 @@ class ServerlessHost:
                 succeeded += 1
             else:
                 failed += 1
+            if delivery is not None and isinstance(delivery.ending, GivenBack):
+                # The caller was cancelled: the job is back in the queue, and so must the cancellation go on.
+                raise asyncio.CancelledError
         return JobsProcessed(succeeded + failed, succeeded, failed)
 
     async def run_maintenance_tick(self) -> TickResult:

@@ -72,7 +72,7 @@ class RunSummary(View):
 class AttemptView(View):
     attempt: int
     generation: int
-    """0 for the first life of the run, one more with each rerun or retry."""
+    """0 at first, one more with each rerun; a retry stays in its generation."""
     queued_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None

@@ -10,11 +10,10 @@ from engine.model.status import RunStatus
 
 
 def revive(scene: Scene, run: RunRecord, **fields: Any) -> None:
-    """The run's next life: what its last one ended with is gone from the row. Money spent stays counted."""
+    """The run goes on: what it ended with is gone from the row. Money spent stays counted."""
     scene.changes.update_run(
         run.id,
         status=RunStatus.RUNNING,
-        generation=run.generation + 1,
         started_at=scene.work.now,
         completed_at=None,
         output=None,

@@ -309,3 +309,22 @@ async def test_a_duplicate_message_meanwhile_does_no_harm(drive: Drive) -> None:
     assert ([one.outcome for one in outcomes], body.calls) == (["failed"] * 4, 1)
     d.clock.advance(timedelta(seconds=1))
     assert (await d.host.handle_job(message)).outcome == "completed"
+
+
+async def test_cancelling_a_serverless_call_ends_it_and_gives_the_job_back(drive: Drive) -> None:
+    begun = asyncio.Event()
+
+    async def body(ctx: StageContext[Any, Any]) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    d = drive(flow(step("one", body)))
+    run_id = await d.begun()
+    call = asyncio.create_task(d.host.process_available_jobs(5))
+    await begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    (stage,) = (await d.run(run_id)).stages
+    assert (stage.status, stage.tries, stage.attempt) == ("PENDING", 0, 1)

@@ -238,7 +238,7 @@ async def test_retry_failed_goes_on_with_what_failed_and_keeps_the_rest(drive: D
     (stage,) = [stage for stage in run.stages if stage.stage_id == "bad"]
     assert [(one.attempt, one.generation, one.status) for one in stage.attempts] == [
         (1, 0, "FAILED"),
-        (2, 1, "COMPLETED"),
+        (2, 0, "COMPLETED"),
     ]
     assert (stage.tries, stage.error) == (1, None)
 
@@ -263,3 +263,15 @@ async def test_retry_failed_is_for_failed_runs(drive: Drive) -> None:
             await d.dispatch(RetryFailed(run_id=run_id))
     with pytest.raises(RunNotFound):
         await d.dispatch(RetryFailed(run_id="0" * 20))
+
+
+async def test_the_key_for_outside_effects_outlives_a_retry_and_not_a_rerun(drive: Drive) -> None:
+    body = Acts(ValueError("boom"), "out", "out")
+    d = drive(flow(step("one", body, retry=ONCE)))
+    run_id = (await d.through()).id
+    await d.dispatch(RetryFailed(run_id=run_id))
+    await d.drain()
+    await rerun(d, run_id, "one")
+    await d.drain()
+    failed, retried, rerun_ = [ctx.idempotency_key for ctx in body.seen]
+    assert failed == retried != rerun_

@@ -68,12 +68,12 @@ class Session:
             raise NotAllowed("opened read-only: nothing can be changed from here")
 
     def duration(self, name: str) -> timedelta | None:
-        """The value of an option that takes a duration; None when it was not given."""
+        """The value of an option that takes a duration, a bare number in seconds; None when it was not given."""
         text = getattr(self.arguments, name)
         if text is None:
             return None
         try:
-            return parse_duration(text)
+            return parse_duration(f"{text}s" if text.isdigit() else text)
         except ValueError as error:
             raise UsageError(f"--{name.replace('_', '-')}: {error}") from error
 

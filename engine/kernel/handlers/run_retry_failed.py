@@ -1,4 +1,7 @@
-"""`run.retryFailed`: queue the stages that failed again; what completed beside them is kept."""
+"""`run.retryFailed`: queue the stages that failed again; what completed beside them is kept.
+
+It is no new generation: an outside effect keyed by `ctx.idempotency_key` is still the same one.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,6 @@ def handle(command: RetryFailed, scene: Scene) -> RetryFailedResult:
         changes.archive(stage)
         again = stage._replace(
             status=StageStatus.PENDING,
-            generation=revived.generation,
             queued_at=changes.now,
             tries=0,
             started_at=None,

@@ -143,9 +143,7 @@ def nodes_of(run: RunDetail, now: datetime) -> list[GraphNode]:
 def _planned_node(planned: PlanStage, stage: StageView | None, now: datetime) -> GraphNode:
     if stage is not None:
         return _reached_node(stage, now)
-    return GraphNode(
-        planned.stage_id, planned.name, planned.group, UNREACHED.key, max_attempts=planned.max_attempts
-    )
+    return GraphNode(planned.stage_id, planned.name, planned.group, UNREACHED.key, max_attempts=planned.max_attempts)
 
 
 def _reached_node(stage: StageView, now: datetime) -> GraphNode:
@@ -251,9 +249,7 @@ def _graph(
     return GraphLayout(canvas.lines(), boxes, "graph")
 
 
-def _box(
-    canvas: _Canvas, box: Box, node: GraphNode, detail: _Detail, signs: _Signs, *, focused: bool
-) -> None:
+def _box(canvas: _Canvas, box: Box, node: GraphNode, detail: _Detail, signs: _Signs, *, focused: bool) -> None:
     x, y, wide, high = box
     style = "focus" if focused else "border"
     left = right = ""

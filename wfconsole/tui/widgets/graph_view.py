@@ -65,7 +65,11 @@ class GraphView(ScrollView, can_focus=True):
             super().__init__()
 
     def __init__(
-        self, *, id: str | None = None, classes: str | None = None, ascii_only: bool = False  # noqa: A002
+        self,
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+        ascii_only: bool = False,  # noqa: A002
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.ascii_only = ascii_only

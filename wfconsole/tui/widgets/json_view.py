@@ -55,7 +55,11 @@ class JsonView(Tree[JsonPlace]):
     ]
 
     def __init__(
-        self, *, id: str | None = None, classes: str | None = None, ascii_only: bool = False  # noqa: A002
+        self,
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+        ascii_only: bool = False,  # noqa: A002
     ) -> None:
         super().__init__(Text(""), id=id, classes=classes)
         if ascii_only:

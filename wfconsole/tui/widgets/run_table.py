@@ -92,7 +92,11 @@ class RunTable(ScrollView, can_focus=True):
         """The cursor is within 50 rows of the end of what is loaded, and there is more to load."""
 
     def __init__(
-        self, *, id: str | None = None, classes: str | None = None, ascii_only: bool = False  # noqa: A002
+        self,
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+        ascii_only: bool = False,  # noqa: A002
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.ascii_only = ascii_only
@@ -165,9 +169,7 @@ class RunTable(ScrollView, can_focus=True):
         place = self._list.place_of(run_id)
         return None if place is None else self._list[place]
 
-    def set_rows(
-        self, rows: Sequence[RunSummary], *, now: datetime, has_more: bool, fresh: bool = False
-    ) -> None:
+    def set_rows(self, rows: Sequence[RunSummary], *, now: datetime, has_more: bool, fresh: bool = False) -> None:
         """Show `rows`, in their order, as of `now`. Only lines that look different are painted again.
 
         `fresh`: the answer to another question (filter or sort), so that nothing in it counts as newly come.
