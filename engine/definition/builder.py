@@ -25,7 +25,7 @@ class WorkflowBuilder:
 
     def __init__(
         self,
-        id: str,  # noqa: A002
+        id: str,
         name: str,
         description: str = "",
         *,

@@ -24,7 +24,7 @@ class Plugin:
     handle: Handle
 
 
-def define_plugin(id: str, name: str, on: Iterable[str], handle: Handle) -> Plugin:  # noqa: A002
+def define_plugin(id: str, name: str, on: Iterable[str], handle: Handle) -> Plugin:
     """A plugin for the event types `on`; `handle` is plain or a coroutine function, and raising means
     try again.
 

@@ -222,7 +222,7 @@ class BatchStageDecorator:
 
 def stage(
     *,
-    id: str,  # noqa: A002
+    id: str,
     name: str | None = None,
     description: str | None = None,
     input: Any = None,  # noqa: A002
@@ -252,7 +252,7 @@ def stage(
 
 def async_batch_stage(
     *,
-    id: str,  # noqa: A002
+    id: str,
     name: str | None = None,
     description: str | None = None,
     input: Any = None,  # noqa: A002

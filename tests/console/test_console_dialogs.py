@@ -135,6 +135,14 @@ async def test_a_run_that_ended_meanwhile_is_not_cancelled_blindly() -> None:
         assert gateway.commands == []
 
 
+async def test_a_new_run_can_be_answered_at_80_by_24() -> None:
+    async with opened(FakeGateway(), size=(80, 24)) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("o")
+        await dialog_open(app, pilot)
+        await until(pilot, lambda: "Start the run (y)" in screen_text(app), "the buttons, within the window")
+
+
 async def test_a_new_run_is_validated_in_place_and_then_opened() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):

@@ -57,6 +57,15 @@ async def test_80_columns_drop_the_panel_and_keep_the_table() -> None:
         assert "STATUS" in screen_text(app)
 
 
+async def test_the_panel_is_asked_for_when_the_window_grows() -> None:
+    async with opened(FakeGateway(), size=(80, 24)) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        preview = app.screen.query_one(RunPreview)
+        assert run_id_of(0)[:8] not in preview.plain
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: preview.plain.startswith(run_id_of(0)[:8]), "the first run's preview")
+
+
 async def test_a_tiny_window_shows_the_counts_and_says_so() -> None:
     async with opened(FakeGateway(), size=(50, 10)) as (app, pilot):
         await until(pilot, lambda: "too small" in screen_text(app), "the message")

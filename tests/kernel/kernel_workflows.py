@@ -51,7 +51,7 @@ def given(ctx: AnyContext) -> Any:
 
 
 def step(
-    id: str,  # noqa: A002
+    id: str,
     act: Callable[[AnyContext], Any] = given,
     *,
     plain: bool = False,
@@ -79,7 +79,7 @@ SUBMITTED = Suspend(state={"batch": "b-1"}, poll_every=MINUTE, max_wait=timedelt
 
 
 def batch(
-    id: str,  # noqa: A002
+    id: str,
     check: Callable[[Any, AnyContext], Any] = lambda state, ctx: Completion.waiting(),
     submit: Any = SUBMITTED,
     *,

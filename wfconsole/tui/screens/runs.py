@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
@@ -69,6 +69,10 @@ class RunsScreen(RunOperations):
         self._say_instead(ASKING)
         if self.console.opening_filter:
             self._use(self.console.opening_filter)
+
+    def on_resize(self, _: events.Resize) -> None:
+        # The panel may be there again, and nothing was asked for it meanwhile.
+        self.console.feed.poke(news=False)
 
     # -- asking ----------------------------------------------------------------------------------
 

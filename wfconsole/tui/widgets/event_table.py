@@ -21,7 +21,7 @@ _STYLES = {"dead": "status-failed", "pending": "status-retrying", "delivered": "
 class EventTable(DataTable[Text]):
     """Rewritten only when an event is new or was delivered; the cursor stays on its event."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:
         super().__init__(id=id, cursor_type="row", cell_padding=1, show_header=True)
         self._shown: tuple[EventView, ...] = ()
         self._colours = ThemeStyles()

@@ -59,7 +59,7 @@ class JsonView(Tree[JsonPlace]):
         *,
         id: str | None = None,
         classes: str | None = None,
-        ascii_only: bool = False,  # noqa: A002
+        ascii_only: bool = False,
     ) -> None:
         super().__init__(Text(""), id=id, classes=classes)
         if ascii_only:

@@ -116,7 +116,8 @@ class LogPane(Vertical):
         else:
             waiting = f" +{formatting.count(log.pending_below)}" if log.pending_below else ""
             state = (f"PAUSED{waiting} (G)", "$status-retrying")
-        lines = f"   level>={log.min_level.lower()}   {formatting.count(log.line_count)} lines"
+        plural = "" if log.line_count == 1 else "s"
+        lines = f"   level>={log.min_level.lower()}   {formatting.count(log.line_count)} line{plural}"
         self.query_one(FilterBar).note(line_of(state, (lines, "$quiet"), " "))
 
     # -- keys ------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class LogView(TailView):
     def __init__(
         self,
         *,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         classes: str | None = None,
         max_lines: int = MAX_LINES,
         max_bytes: int = MAX_BYTES,

@@ -96,7 +96,7 @@ class RunTable(ScrollView, can_focus=True):
         *,
         id: str | None = None,
         classes: str | None = None,
-        ascii_only: bool = False,  # noqa: A002
+        ascii_only: bool = False,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.ascii_only = ascii_only

@@ -16,7 +16,7 @@ Row = tuple[str, Sequence[str]]
 class StillTable(DataTable[Text]):
     """Rewritten only when a cell differs; the cursor stays on its key."""
 
-    def __init__(self, columns: Sequence[tuple[str, int]], *, id: str) -> None:  # noqa: A002
+    def __init__(self, columns: Sequence[tuple[str, int]], *, id: str) -> None:
         super().__init__(id=id, cursor_type="row", cell_padding=1)
         self._titles = columns
         self._shown: tuple[Row, ...] = ()

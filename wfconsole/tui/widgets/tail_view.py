@@ -33,7 +33,7 @@ class TailView(ScrollView, can_focus=True):
             self.following, self.pending_below = following, pending_below
             super().__init__()
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._following = True
         self._pending = 0
