@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test bench demo
+.PHONY: help check lint fix test storm bench demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ fix: ## Format, and mend what ruff can mend by itself
 
 test: ## The tests alone
 	$(PYTHON) -m pytest
+
+storm: ## The large races alone, one after the other
+	$(PYTHON) -m pytest -m slow -n 0
 
 bench: ## Measure the engine on this machine
 	$(PYTHON) -m bench

@@ -13,6 +13,7 @@ from textual import events
 from textual.widgets import OptionList, TextArea
 
 from engine.commands import CreateRun, DiscardDeadLetters, ReplayDeadLetters, RerunFrom, RetryFailed
+from engine.inspector import WorkflowView
 from engine.model.status import RunStatus
 from wfconsole.tui.screens.confirm import ConfirmDialog, RerunDialog
 from wfconsole.tui.screens.dialog import Dialog
@@ -135,8 +136,16 @@ async def test_a_run_that_ended_meanwhile_is_not_cancelled_blindly() -> None:
         assert gateway.commands == []
 
 
-async def test_a_new_run_can_be_answered_at_80_by_24() -> None:
-    async with opened(FakeGateway(), size=(80, 24)) as (app, pilot):
+async def test_a_new_run_can_be_answered_at_80_by_24(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = FakeGateway()
+    (known, *_) = await gateway.inspector.workflows()
+    many = [known.model_copy(update={"id": f"workflow-{number}"}) for number in range(9)]
+
+    async def workflows() -> list[WorkflowView]:
+        return many
+
+    monkeypatch.setattr(gateway.inspector, "workflows", workflows)
+    async with opened(gateway, size=(80, 24)) as (app, pilot):
         await rows_shown(app, pilot, 12)
         await pilot.press("o")
         await dialog_open(app, pilot)
