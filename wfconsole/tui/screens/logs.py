@@ -8,16 +8,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 
-from engine.errors import EngineError
-from wfconsole.formatting import TimeMode
-from wfconsole.tui.screens.live import LiveScreen, bindings_of
+from wfconsole.tui.screens.live import bindings_of
+from wfconsole.tui.screens.log_keys import LogKeys
 from wfconsole.tui.widgets.log_pane import LogBatch, LogPane
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
 
 
-class LogsScreen(LiveScreen):
+class LogsScreen(LogKeys):
     """One log over everything; search and level as in a run."""
 
     PLACE = "logs"
@@ -52,26 +51,6 @@ class LogsScreen(LiveScreen):
 
     def action_log_follow(self) -> None:
         self.query_one(LogPane).toggle_follow()
-
-    def action_log_wrap(self) -> None:
-        self.query_one(LogPane).log_view.action_toggle_wrap()
-
-    def action_log_level(self) -> None:
-        self.query_one(LogPane).next_level()
-
-    @on(LogPane.WantsOlder)
-    async def _read_older(self, event: LogPane.WantsOlder) -> None:
-        try:
-            await self.query_one(LogPane).read_older(self.console.source(), event.cursor)
-        except EngineError as error:
-            self.console.tell(str(error), severity="error")
-
-    def step_back(self) -> bool:
-        return self.query_one(LogPane).clear_search()
-
-    def show_times(self, mode: TimeMode) -> None:
-        """A line keeps its time of day: ages would change while they are read."""
-        self.query_one(LogPane).log_view.set_time("utc" if mode == "utc" else "local", self.console.zone)
 
     def copied(self) -> str:
         line = self.query_one(LogPane).log_view.current_line

@@ -12,13 +12,13 @@ from textual.containers import Container
 from textual.geometry import Size
 from textual.message import Message
 
-from engine.errors import EngineError, RunNotFound
+from engine.errors import RunNotFound
 from engine.inspector import EventView, Explanation, RunDetail, RunSummary
 from engine.model.json import Json
 from engine.model.status import TERMINAL_RUN
 from wfconsole.actions import OPEN, Action
-from wfconsole.formatting import TimeMode
 from wfconsole.tui.screens.live import bindings_of
+from wfconsole.tui.screens.log_keys import LogKeys
 from wfconsole.tui.screens.operations import RunOperations
 from wfconsole.tui.widgets.event_table import EventTable
 from wfconsole.tui.widgets.graph_view import GraphView
@@ -50,7 +50,7 @@ def sections_of(run: RunDetail) -> dict[str, Json]:
     return sections
 
 
-class RunScreen(RunOperations):
+class RunScreen(LogKeys, RunOperations):
     """The screen of one run id; `tab` is one of graph, logs, data, events."""
 
     PLACE = "run"
@@ -230,26 +230,6 @@ class RunScreen(RunOperations):
         else:
             self._show_tab("logs")
             self.query_one(LogPane).log_view.follow()
-
-    def action_log_wrap(self) -> None:
-        self.query_one(LogPane).log_view.action_toggle_wrap()
-
-    def action_log_level(self) -> None:
-        self.query_one(LogPane).next_level()
-
-    @on(LogPane.WantsOlder)
-    async def _read_older(self, event: LogPane.WantsOlder) -> None:
-        try:
-            await self.query_one(LogPane).read_older(self.console.source(), event.cursor)
-        except EngineError as error:
-            self.console.tell(str(error), severity="error")
-
-    def step_back(self) -> bool:
-        return self.query_one(LogPane).clear_search()
-
-    def show_times(self, mode: TimeMode) -> None:
-        """A line keeps its time of day: ages would change while they are read."""
-        self.query_one(LogPane).log_view.set_time("utc" if mode == "utc" else "local", self.console.zone)
 
     def copied(self) -> str:
         line = self.query_one(LogPane).log_view.current_line if self._tab == "logs" else None
