@@ -12,12 +12,9 @@ from engine.kernel.rules.advance import advance
 from engine.model.fingerprint import fingerprint
 from engine.model.ids import new_id
 from engine.model.json import dumps, loads
-from engine.model.payload import is_pointer
+from engine.model.payload import INLINE_LIMIT, is_pointer
 from engine.model.records import JobRecord, RunRecord, StageRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
-
-INLINE_LIMIT = 256 * 1024
-"""Longer texts are derived when needed instead of being copied into the next stage's row."""
 
 
 class Course:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from engine.model.json import Json, dumps, loads
-from engine.model.payload import BlobPointer, is_pointer, parse_pointer, pointer_text
+from engine.model.payload import INLINE_LIMIT, BlobPointer, is_pointer, parse_pointer, pointer_text
 from engine.model.records import Claimed
 from engine.ports.blobs import BlobStore
-
-INLINE_LIMIT = 256 * 1024
-"""Bytes of JSON beyond which an output goes to the blob store."""
 
 
 class LoadedOutputs:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+INLINE_LIMIT = 256 * 1024
+"""Bytes of JSON beyond which an output goes to a blob, and an input is derived instead of copied."""
+
 _MARK = "@"
 """No JSON text begins with it."""
 

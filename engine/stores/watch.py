@@ -75,10 +75,6 @@ class Watches:
         for watch in watches:
             watch.wake()
 
-    @property
-    def empty(self) -> bool:
-        return not self._all
-
 
 class DataVersionPoller:
     """A thread that looks at `PRAGMA data_version` while anybody waits: it changes with every foreign commit."""
