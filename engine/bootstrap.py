@@ -51,14 +51,17 @@ class Engine:
         self._watch: Watch | None = None
 
     @overload
-    async def dispatch(self, command: Command[R]) -> R: ...
+    async def dispatch(self, command: Command[R], *, actor: str | None = None) -> R: ...
     @overload
-    async def dispatch(self, command: Mapping[str, Json]) -> Any: ...
-    async def dispatch(self, command: Command[R] | Mapping[str, Json]) -> Any:
-        """Carry out a command, or its wire form. `ReadOnly` on an engine opened for reading."""
+    async def dispatch(self, command: Mapping[str, Json], *, actor: str | None = None) -> Any: ...
+    async def dispatch(self, command: Command[R] | Mapping[str, Json], *, actor: str | None = None) -> Any:
+        """Carry out a command, or its wire form. `ReadOnly` on an engine opened for reading.
+
+        `actor` is who the audit log names; without it, who opened the engine.
+        """
         if self._read_only:
             raise ReadOnly
-        return await self.kernel.dispatch(command)
+        return await self.kernel.dispatch(command, actor=actor)
 
     def worker(
         self,
@@ -138,6 +141,7 @@ def open_engine(
     event_sink: EventSink | None = None,
     clock: Clock | None = None,
     registry: WorkflowRegistry | None = None,
+    actor: str | None = None,
 ) -> Opening:
     """Open the engine on a database: `sqlite:///path` or `sqlite://` (in memory).
 
@@ -157,6 +161,7 @@ def open_engine(
         blobs=blob_store,
         sink=event_sink,
         clock=clock or SystemClock(),
+        actor=actor,
     )
 
 
@@ -172,6 +177,7 @@ def _open(
     blobs: BlobStore | None,
     sink: EventSink | None,
     clock: Clock,
+    actor: str | None,
 ) -> Engine:
     if persistence is None:
         path = sqlite_path(url)
@@ -184,7 +190,7 @@ def _open(
     blobs = blobs or MemoryBlobStore()
     if sink is None and plugins:
         sink = PluginRunner(plugins)
-    kernel = Kernel(persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=sink)
+    kernel = Kernel(persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=sink, actor=actor)
     return Engine(kernel, Inspector(persistence, blobs, registry), read_only=read_only)
 
 

@@ -232,6 +232,76 @@ class DiscardDeadLetters(Command[DiscardDeadLettersResult]):
     idempotency_key: str | None = Key
 
 
+class PollNowResult(Result):
+    stages: list[str]
+
+
+class PollNow(Command[PollNowResult]):
+    """Make waits due at once: suspended stages are polled, retries don't wait out their backoff."""
+
+    type: ClassVar[str] = "stage.pollNow"
+    run_id: str
+    stage_id: str | None = None
+
+
+class FailStageResult(Result):
+    failed: bool
+
+
+class FailStage(Command[FailStageResult]):
+    """Give up a stage that waits: it fails for good, with the reason as its error."""
+
+    type: ClassVar[str] = "stage.fail"
+    run_id: str
+    stage_id: str
+    reason: str = Field(min_length=1)
+
+
+class PauseWorkflowResult(Result):
+    paused: bool
+
+
+class PauseWorkflow(Command[PauseWorkflowResult]):
+    """Claim and poll nothing new of this workflow; what executes ends. `paused`: whether it is now."""
+
+    type: ClassVar[str] = "workflow.pause"
+    workflow_id: str
+    reason: str | None = None
+
+
+class ResumeWorkflow(Command[PauseWorkflowResult]):
+    """End a pause. `paused`: whether it still is."""
+
+    type: ClassVar[str] = "workflow.resume"
+    workflow_id: str
+    reason: str | None = None
+
+
+class AnnotateRunResult(Result):
+    written: int
+
+
+class AnnotateRun(Command[AnnotateRunResult]):
+    """Attach facts to a run, or to a part of it (`scope`, `scope_id`); attributes that are None are skipped.
+
+    `idempotency_key` is also kept with each row: one row per (run, attribute, key), whoever writes it.
+    `emit_event`: one `annotation:created` per attribute.
+    """
+
+    type: ClassVar[str] = "run.annotate"
+    run_id: str
+    attributes: dict[str, Any]
+    actor: str | None = None
+    actor_kind: str | None = None
+    actor_version: str | None = None
+    scope: str = Field(default="run", min_length=1)
+    scope_id: str | None = None
+    attempt: int | None = Field(default=None, ge=0)
+    payload: Any = None
+    emit_event: bool = False
+    idempotency_key: str | None = Key
+
+
 COMMANDS: dict[str, type[Command[Any]]] = {
     command.type: command
     for command in (
@@ -248,6 +318,11 @@ COMMANDS: dict[str, type[Command[Any]]] = {
         FlushOutbox,
         ReplayDeadLetters,
         DiscardDeadLetters,
+        PollNow,
+        FailStage,
+        PauseWorkflow,
+        ResumeWorkflow,
+        AnnotateRun,
     )
 }
 """Every command by its wire name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -73,23 +74,26 @@ class Kernel:
         registry: WorkflowRegistry,
         clock: Clock,
         sink: EventSink | None = None,
+        actor: str | None = None,
     ) -> None:
         self.persistence = persistence
         self.registry = registry
         self.clock = clock
         self.sink = sink
+        self.actor = actor or _somebody()
         self.keeper = Keeper(persistence)
         self._plans = Plans()
         executor = Executor(blobs, clock, BodyThreads("wfconsole-body"))
         self._deliveries = Deliveries(persistence, registry, self._plans, executor, self.keeper, clock)
 
     @overload
-    async def dispatch(self, command: Command[R]) -> R: ...
+    async def dispatch(self, command: Command[R], *, actor: str | None = None) -> R: ...
     @overload
-    async def dispatch(self, command: Mapping[str, Json]) -> Any: ...
-    async def dispatch(self, command: Command[R] | Mapping[str, Json]) -> Any:
+    async def dispatch(self, command: Mapping[str, Json], *, actor: str | None = None) -> Any: ...
+    async def dispatch(self, command: Command[R] | Mapping[str, Json], *, actor: str | None = None) -> Any:
         """Carry out a command, or its wire form; gives the command's own result.
 
+        `actor` is who the audit log names; without it, who opened the engine.
         Raises the errors of `engine.errors`; after one of them nothing was written.
         """
         known = command if isinstance(command, Command) else parse_command(command)
@@ -101,15 +105,16 @@ class Kernel:
             return await outbox_flush.flush(known, self.persistence, self.sink)
         key: str | None = getattr(known, "idempotency_key", None)
         payload = _payload_hash(known) if key else ""
-        return await self.persistence.transact(lambda work: self._carry_out(work, known, key, payload))
+        who = actor or self.actor
+        return await self.persistence.transact(lambda work: self._carry_out(work, known, who, key, payload))
 
-    def _carry_out(self, work: UnitOfWork, command: Command[Any], key: str | None, payload: str) -> Any:
+    def _carry_out(self, work: UnitOfWork, command: Command[Any], actor: str, key: str | None, payload: str) -> Any:
         """Key, effect and result in one transaction."""
         if key is not None:
             there = work.keys.begin(KeyRecord(key, command.type, payload, None, None, work.now))
             if there is not None:
                 return _replay(command, there, payload)
-        scene = Scene(work, self.registry, self._plans, causation=key or new_id())
+        scene = Scene(work, self.registry, self._plans, causation=key or new_id(), actor=actor, key=key)
         result = HANDLERS[command.type](command, scene)
         scene.changes.write()
         if key is not None:
@@ -141,6 +146,13 @@ class Kernel:
     async def close(self) -> None:
         """End the kernel's threads; the store is its opener's to close."""
         self.keeper.close()
+
+
+def _somebody() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # a user id without a name
+        return f"{os.getuid()}@{socket.gethostname()}"
 
 
 def _dispatcher() -> str:

@@ -22,6 +22,9 @@ class Scene:
     registry: WorkflowRegistry
     plans: Plans
     causation: str
+    actor: str
+    key: str | None = None
+    """The command's idempotency key."""
 
     @cached_property
     def changes(self) -> Changes:

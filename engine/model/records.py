@@ -193,6 +193,10 @@ class AnnotationRecord(NamedTuple):
     scope_id: str | None = None
     attempt: int | None = None
     actor: str | None = None
+    actor_kind: str | None = None
+    actor_version: str | None = None
+    payload: str | None = None
+    """JSON kept beside the value, never searched."""
     idempotency_key: str | None = None
 
 
@@ -259,3 +263,65 @@ class KeyRecord(NamedTuple):
     run_id: str | None
     created_at: datetime
     leased_until: datetime | None = None
+
+
+class PauseRecord(NamedTuple):
+    """Nothing new of this workflow is claimed or polled."""
+
+    workflow_id: str
+    paused_at: datetime
+    actor: str
+    reason: str | None
+
+
+class AuditRecord(NamedTuple):
+    """One operator command that changed something; `target` is a run, `run/stage`, workflow or event id."""
+
+    created_at: datetime
+    actor: str
+    command: str
+    run_id: str | None
+    target: str
+    reason: str | None
+    before: str | None
+    after: str | None
+    idempotency_key: str | None = None
+    seq: int = 0
+    """Given by the store, rising in commit order."""
+
+
+class ScheduleRecord(NamedTuple):
+    """A command (wire form, JSON) to be dispatched at `due_at`, again and again with `cron`."""
+
+    id: str
+    command: str
+    actor: str
+    due_at: datetime | None
+    created_at: datetime
+    cron: str | None = None
+    zone: str | None = None
+    last_fired_at: datetime | None = None
+    fired: int = 0
+    last_error: str | None = None
+
+
+class SinkRecord(NamedTuple):
+    """How a sink does; `target` says where it delivers, without secrets."""
+
+    id: str
+    target: str
+    ok_at: datetime | None = None
+    failing_since: datetime | None = None
+    last_error: str | None = None
+
+
+class SinkDeliveryRecord(NamedTuple):
+    """What became of an event at one of several sinks."""
+
+    event_id: str
+    sink: str
+    published_at: datetime | None = None
+    retry_count: int = 0
+    next_attempt_at: datetime | None = None
+    dead_at: datetime | None = None
+    last_error: str | None = None

@@ -28,7 +28,8 @@ metadata = MetaData(
     }
 )
 
-_Serial = BigInteger().with_variant(Integer, "sqlite")
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""A number the database gives."""
 
 
 def _run_id() -> Column[str]:
@@ -200,7 +201,7 @@ Index("ix_job_queue_run", jobs.c.run_id, jobs.c.stage_id)
 logs = Table(
     "workflow_logs",
     metadata,
-    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("seq", SERIAL, primary_key=True, autoincrement=True),
     _run_id(),
     Column("stage_id", Text),
     Column("attempt", Integer),
@@ -215,14 +216,17 @@ Index("ix_workflow_logs_run", logs.c.run_id, logs.c.seq)
 annotation_rows = Table(
     "workflow_annotations",
     metadata,
-    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("seq", SERIAL, primary_key=True, autoincrement=True),
     _run_id(),
     Column("scope", Text, nullable=False),
     Column("scope_id", Text),
     Column("attempt", Integer),
     Column("actor", Text),
+    Column("actor_kind", Text),
+    Column("actor_version", Text),
     Column("key", Text, nullable=False),
     Column("value", JsonText, nullable=False),
+    Column("payload", JsonText),
     Column("idempotency_key", Text),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("run_id", "key", "idempotency_key"),
