@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 from urllib.parse import urlsplit, urlunsplit
 
+from engine.blobs.database import DatabaseBlobStore
 from engine.blobs.filesystem import FilesystemBlobStore
 from engine.blobs.memory import MemoryBlobStore
 from engine.commands import Command
 from engine.definition.plugin import Plugin
 from engine.definition.registry import WorkflowRegistry
 from engine.definition.workflow import Workflow
-from engine.errors import EngineError, ReadOnly, StoreUnavailable
+from engine.errors import ReadOnly
 from engine.hosts.identity import default_worker_id
 from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
@@ -30,15 +30,11 @@ from engine.ports.clock import Clock
 from engine.ports.persistence import Persistence, Watch
 from engine.ports.sink import EventSink
 from engine.stores.clock import SystemClock
+from engine.stores.databases import SQLITE, Migrate, PostgresDatabase, SqliteDatabase, database_at
 from engine.stores.sql.migrate import HEAD, SchemaState
-from engine.stores.sqlite import SqliteStore
 from engine.stores.sqlite_connection import Durability
-from engine.stores.sqlite_file import prepare_file, schema_state, upgrade_file
 
 R = TypeVar("R")
-
-SQLITE = "sqlite://"
-Migrate = Literal["auto"] | bool
 
 
 class Engine:
@@ -143,12 +139,11 @@ def open_engine(
     registry: WorkflowRegistry | None = None,
     actor: str | None = None,
 ) -> Opening:
-    """Open the engine on a database: `sqlite:///path` or `sqlite://` (in memory).
+    """Open the engine on a database: `sqlite:///path`, `sqlite://` (in memory) or `postgresql://user:pw@host:port/db`.
 
-    An empty or older SQLite file is created or upgraded, unless `migrate` is False or the engine is `read_only`.
-    The named
-    ports can be replaced. Entering raises `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for
-    an address that is none.
+    An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
+    `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced. Entering raises
+    `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for an address that is none.
     """
     return Opening(
         url=url,
@@ -160,7 +155,7 @@ def open_engine(
         persistence=persistence,
         blobs=blob_store,
         sink=event_sink,
-        clock=clock or SystemClock(),
+        clock=clock,
         actor=actor,
     )
 
@@ -176,17 +171,16 @@ def _open(
     persistence: Persistence | None,
     blobs: BlobStore | None,
     sink: EventSink | None,
-    clock: Clock,
+    clock: Clock | None,
     actor: str | None,
 ) -> Engine:
     if persistence is None:
-        path = sqlite_path(url)
-        if path is not None:
-            prepare_file(path, migrate=migrate is not False, read_only=read_only)
-        elif read_only:
-            raise EngineError("a database in memory can't be opened read-only")
-        persistence = SqliteStore(path, clock, read_only=read_only, durability=durability)
-        blobs = blobs or (MemoryBlobStore() if path is None else FilesystemBlobStore(blob_folder(path)))
+        database = database_at(url)
+        database.prepare(migrate, read_only=read_only)
+        clock = clock or database.clock()
+        persistence = database.store(clock, read_only=read_only, durability=durability)
+        blobs = blobs or _default_blobs(database, persistence)
+    clock = clock or SystemClock()
     blobs = blobs or MemoryBlobStore()
     if sink is None and plugins:
         sink = PluginRunner(plugins)
@@ -194,17 +188,10 @@ def _open(
     return Engine(kernel, Inspector(persistence, blobs, registry), read_only=read_only)
 
 
-def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL, absolute; None for the one in memory. Raises `EngineError` for any other address."""
-    if url in (SQLITE, "sqlite:///:memory:", "sqlite://:memory:"):
-        return None
-    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
-        return Path(os.path.abspath(os.path.expanduser(url.removeprefix("sqlite:///"))))
-    if url.startswith(("postgresql:", "postgres:")):
-        raise EngineError("Postgres is not supported yet: use sqlite:///path")
-    raise EngineError(
-        f"no database address: {display_url(url)!r}; use sqlite:///path or postgresql://user:password@host/db"
-    )
+def _default_blobs(database: SqliteDatabase | PostgresDatabase, persistence: Persistence) -> BlobStore:
+    if isinstance(database, PostgresDatabase):
+        return DatabaseBlobStore(persistence)
+    return MemoryBlobStore() if database.path is None else FilesystemBlobStore(blob_folder(database.path))
 
 
 def display_url(url: str) -> str:
@@ -227,18 +214,12 @@ def blob_folder(path: Path) -> Path:
 
 def check_schema(url: str) -> SchemaState:
     """What schema the database has and what this program needs; creates nothing. Raises `StoreUnavailable`."""
-    path = sqlite_path(url)
-    if path is None:
-        return SchemaState(HEAD, HEAD)
-    return schema_state(path)
+    return database_at(url).schema()
 
 
 def upgrade_schema(url: str) -> tuple[str | None, str]:
     """Create or upgrade the schema: the versions before (None: empty) and after."""
-    path = sqlite_path(url)
-    if path is None:
-        raise StoreUnavailable("a database in memory has nothing to upgrade")
-    return upgrade_file(path), HEAD
+    return database_at(url).upgrade(), HEAD
 
 
 __all__ = [
@@ -249,6 +230,5 @@ __all__ = [
     "default_worker_id",
     "display_url",
     "open_engine",
-    "sqlite_path",
     "upgrade_schema",
 ]

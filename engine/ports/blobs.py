@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -21,3 +22,13 @@ class BlobStore(Protocol):
 
     async def list(self, prefix: str = "") -> list[str]:
         """Keys that begin with `prefix`, sorted."""
+
+
+class BlobRows(Protocol):
+    """Blobs kept in the database itself, inside the open transaction."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store under the key, replacing what was there."""
+
+    def delete(self, keys: Sequence[str]) -> int:
+        """How many there were."""

@@ -137,3 +137,11 @@ class ReadStore(Protocol):
 
         Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
         """
+
+    def blob(self, key: str) -> bytes | None:
+        """A blob kept in the database itself."""
+
+    def has_blob(self, key: str) -> bool: ...
+
+    def blob_keys(self, prefix: str) -> list[str]:
+        """Sorted."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.model.records import DefinitionRecord, WorkerRecord
+from engine.ports.blobs import BlobRows
 from engine.ports.idempotency import IdempotencyStore
 from engine.ports.jobs import JobTransport
 from engine.ports.logs import LogStore
@@ -54,6 +55,8 @@ class UnitOfWork(Protocol):
     def definitions(self) -> DefinitionStore: ...
     @property
     def workers(self) -> WorkerStore: ...
+    @property
+    def blobs(self) -> BlobRows: ...
 
     def announce(self) -> None:
         """After the commit, wake whoever waits for work or news."""

@@ -26,8 +26,9 @@ from engine.ports.work import UnitOfWork
 from engine.stores.sql.dialect import SQLITE
 from engine.stores.sql.reads import SqlReads
 from engine.stores.sqlite_connection import Durability, connect, database_errors
-from engine.stores.sqlite_writer import Writer
+from engine.stores.sqlite_session import SqliteSession
 from engine.stores.watch import DataVersionPoller, Watches
+from engine.stores.writer import Writer
 
 R = TypeVar("R")
 
@@ -49,7 +50,7 @@ class SqliteStore:
         self._pid = os.getpid()
         self._watches = Watches()
         self._poller = DataVersionPoller(path, self._watches) if path else None
-        self._writer = None if read_only else Writer(path, clock, durability, self._watches.wake_all)
+        self._writer = None if read_only else Writer(SqliteSession(path, clock, durability), self._watches.wake_all)
         self._readers = ThreadPoolExecutor(READERS, "wfconsole-reader") if path else None
         self._local = threading.local()
         self._opened: list[Connection] = []

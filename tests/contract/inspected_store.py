@@ -250,7 +250,9 @@ class InspectedStore:
         self.definition(workflow, created_at)
 
     def rollup(self, **counts: int) -> None:
-        rows = [{"workflow_id": "flow", "status": status, "count": count} for status, count in counts.items()]
+        rows = [
+            {"workflow_id": "flow", "status": status, "shard": 0, "count": count} for status, count in counts.items()
+        ]
         with self.engine.connect() as connection:
             self._insert(connection, tables.run_stats, rows)
 

@@ -196,7 +196,7 @@ def test_a_forked_child_is_refused_instead_of_hanging(path: Path) -> None:
 FOREIGN_COMMIT = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1])
-connection.execute("INSERT INTO run_stats VALUES ('theirs', 'PENDING', 0)")
+connection.execute("INSERT INTO run_stats VALUES ('theirs', 'PENDING', 0, 0)")
 connection.commit()
 """
 

@@ -1,4 +1,4 @@
-"""The SQLite store keeps the promises of the ports, on a file and in memory."""
+"""The stores keep the promises of the ports: SQLite on a file, in memory, Postgres, Postgres without notifications."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 
 from engine.ports.persistence import Persistence
-from engine.stores.clock import SystemClock
+from engine.stores.databases import PostgresDatabase, database_at
 from engine.stores.sqlite import SqliteStore
-from engine.stores.sqlite_file import prepare_file
 from engine.testing.conformance import JobPromises, OutboxPromises, StorePromises, WatchPromises
 
 
 class OnFile:
     @pytest.fixture
     async def store(self, tmp_path: Path) -> AsyncIterator[Persistence]:
-        path = tmp_path / "runs.db"
-        prepare_file(path, migrate=True, read_only=False)
-        store = SqliteStore(path, SystemClock())
+        database = database_at(f"sqlite:///{tmp_path / 'runs.db'}")
+        database.prepare("auto", read_only=False)
+        store = database.store(database.clock(), read_only=False, durability="full")
         yield store
         await store.close()
 
@@ -27,9 +26,27 @@ class OnFile:
 class InMemory:
     @pytest.fixture
     async def store(self) -> AsyncIterator[Persistence]:
-        store = SqliteStore(None, SystemClock())
+        store = SqliteStore(None, database_at("sqlite://").clock())
         yield store
         await store.close()
+
+
+class OnPostgres:
+    options = ""
+
+    @pytest.fixture
+    async def store(self, postgres_url: str) -> AsyncIterator[Persistence]:
+        database = database_at(postgres_url + self.options)
+        assert isinstance(database, PostgresDatabase)
+        store = database.store(database.clock(), read_only=False, durability="full")
+        yield store
+        await store.close()
+
+
+class WithoutNotify(OnPostgres):
+    """As behind a pooler in transaction mode."""
+
+    options = "?notify=off"
 
 
 class TestStoreOnFile(OnFile, StorePromises):
@@ -37,6 +54,14 @@ class TestStoreOnFile(OnFile, StorePromises):
 
 
 class TestStoreInMemory(InMemory, StorePromises):
+    pass
+
+
+class TestStoreOnPostgres(OnPostgres, StorePromises):
+    pass
+
+
+class TestStoreWithoutNotify(WithoutNotify, StorePromises):
     pass
 
 
@@ -48,6 +73,14 @@ class TestWatchInMemory(InMemory, WatchPromises):
     pass
 
 
+class TestWatchOnPostgres(OnPostgres, WatchPromises):
+    pass
+
+
+class TestWatchWithoutNotify(WithoutNotify, WatchPromises):
+    pass
+
+
 class TestJobsOnFile(OnFile, JobPromises):
     pass
 
@@ -56,9 +89,25 @@ class TestJobsInMemory(InMemory, JobPromises):
     pass
 
 
+class TestJobsOnPostgres(OnPostgres, JobPromises):
+    pass
+
+
+class TestJobsWithoutNotify(WithoutNotify, JobPromises):
+    pass
+
+
 class TestOutboxOnFile(OnFile, OutboxPromises):
     pass
 
 
 class TestOutboxInMemory(InMemory, OutboxPromises):
+    pass
+
+
+class TestOutboxOnPostgres(OnPostgres, OutboxPromises):
+    pass
+
+
+class TestOutboxWithoutNotify(WithoutNotify, OutboxPromises):
     pass

@@ -33,9 +33,8 @@ from engine.kernel.kernel import Kernel
 from engine.model.criteria import PageRequest
 from engine.model.records import Claimed
 from engine.ports.blobs import BlobStore
-from engine.stores.sqlite import SqliteStore
-from engine.stores.sqlite_file import prepare_file
-from engine.testing import CollectingEventSink, FakeClock, make_kernel
+from engine.stores.databases import database_at
+from engine.testing import CollectingEventSink, FakeClock, MemoryBlobStore
 
 LEASE = timedelta(minutes=5)
 EVERYTHING = PageRequest(limit=1000, sort="created_at")
@@ -56,20 +55,20 @@ class Driver:
     def of(
         cls,
         *workflows: Workflow,
+        url: str = "sqlite://",
         path: Path | None = None,
         clock: FakeClock | None = None,
         blobs: BlobStore | None = None,
     ) -> Driver:
-        """On a database in memory, or on a file, which other drivers of the same clock may share."""
+        """On the database of that address; with a `path` blobs lie beside it, for other drivers of the same clock."""
         clock, sink = clock or FakeClock(), CollectingEventSink()
-        if path is None:
-            kernel = make_kernel(workflows, clock=clock, event_sink=sink, blob_store=blobs)
-            return cls(kernel, kernel.inspector, clock, sink)
-        prepare_file(path, migrate=True, read_only=False)
-        store, registry = SqliteStore(path, clock), WorkflowRegistry(workflows)
-        blobs = blobs or FilesystemBlobStore(path.with_name(path.name + ".blobs"))
-        on_file = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink)
-        return cls(on_file, Inspector(store, blobs, registry), clock, sink)
+        database = database_at(url)
+        database.prepare("auto", read_only=False)
+        store, registry = database.store(clock, read_only=False, durability="full"), WorkflowRegistry(workflows)
+        if blobs is None:
+            blobs = MemoryBlobStore() if path is None else FilesystemBlobStore(path.with_name(f"{path.name}.blobs"))
+        kernel = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink)
+        return cls(kernel, Inspector(store, blobs, registry), clock, sink)
 
     async def close(self) -> None:
         await self.kernel.close()

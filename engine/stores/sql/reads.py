@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from engine.stores.sql.blobs import BlobReads
 from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
 
 
-class SqlReads(RunReads, HistoryReads, TotalReads):
+class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads):
     """`engine.ports.reads.ReadStore`, on a connection inside a transaction that is a snapshot."""

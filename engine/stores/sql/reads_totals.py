@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Integer,
     Select,
@@ -42,8 +43,10 @@ def _count(*conditions: ColumnElement[bool]) -> Any:
     return select(func.count()).where(*conditions).scalar_subquery()
 
 
-_counts = select(run_stats.c.workflow_id, run_stats.c.status, run_stats.c.count).order_by(
-    run_stats.c.workflow_id, run_stats.c.status
+_counts = (
+    select(run_stats.c.workflow_id, run_stats.c.status, cast(func.sum(run_stats.c.count), BigInteger))
+    .group_by(run_stats.c.workflow_id, run_stats.c.status)
+    .order_by(run_stats.c.workflow_id, run_stats.c.status)
 )
 # Without GROUP BY: it would tempt the planner to walk the index on status, all runs of it.
 _ended = select(

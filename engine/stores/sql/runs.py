@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as ReadOnlyMapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, literal_column, not_, select, update
 
@@ -14,7 +13,7 @@ from engine.model.records import RunRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.stores.sql.dialect import Dialect, Prepared
 from engine.stores.sql.rows import Mapping, constant, where
-from engine.stores.sql.tables import jobs, run_stats, runs, stages
+from engine.stores.sql.tables import jobs, runs, stages
 from engine.stores.sql.types import UtcDateTime
 
 RUN = Mapping(RunRecord, runs, {"status": RunStatus})
@@ -84,14 +83,6 @@ def _due(dialect: Dialect) -> tuple[ColumnElement[bool], ...]:
     return (_pending, NOT_DELAYED, dialect.member(runs.c.workflow_id, "workflows"))
 
 
-def _count(dialect: Dialect) -> Any:
-    insert = dialect.insert(run_stats)
-    return insert.on_conflict_do_update(
-        index_elements=[run_stats.c.workflow_id, run_stats.c.status],
-        set_={"count": run_stats.c.count + insert.excluded.count},
-    )
-
-
 _prepared = Prepared(
     lock=lambda dialect: (
         select(*RUN.columns).where(dialect.member(runs.c.id, "ids")).order_by(runs.c.id).with_for_update()
@@ -105,7 +96,6 @@ _prepared = Prepared(
         .limit(where("limit"))
         .with_for_update(skip_locked=True)
     ),
-    count=_count,
 )
 
 
@@ -116,7 +106,8 @@ class SqlRuns:
         self._connection = connection
         self._dialect = dialect
         self._now = now
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """What is to be added to the number of runs by (workflow id, status)."""
 
     def insert(self, run: RunRecord, input_text: str) -> None:
         self._connection.execute(_insert, {**RUN.values(run), "input": input_text, "flush_due_at": self._now})
@@ -173,15 +164,4 @@ class SqlRuns:
 
     def add_counts(self, deltas: ReadOnlyMapping[tuple[str, str], int]) -> None:
         for key, delta in deltas.items():
-            self._counts[key] += delta
-
-    def write_counts(self) -> None:
-        """Once, at the end of the transaction."""
-        rows = [
-            {"workflow_id": workflow, "status": status, "count": delta}
-            for (workflow, status), delta in sorted(self._counts.items())
-            if delta
-        ]
-        if rows:
-            self._connection.execute(_prepared(self._dialect).count, rows)
-        self._counts.clear()
+            self.counts[key] += delta

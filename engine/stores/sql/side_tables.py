@@ -94,3 +94,12 @@ blob_garbage = Table(
     Column("since", UtcDateTime, nullable=False),
 )
 """Prefixes of blobs whose rows are gone: written with their deletion, removed once the blobs are."""
+
+writer_marks = Table(
+    "writer_marks",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("mark", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+"""The last transaction of each writer: a commit whose answer got lost is looked up here."""

@@ -346,6 +346,9 @@ run_stats = Table(
     metadata,
     Column("workflow_id", Text, primary_key=True),
     Column("status", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
 )
-"""How many runs of a workflow have a status: kept in the transaction that changes it, so that no reader counts."""
+"""How many runs of a workflow have a status: kept in the transaction that changes it, so that no reader counts.
+
+The shards of a count add up; one alone may be negative."""

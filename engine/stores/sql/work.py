@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, select
 
 from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.blobs import SqlBlobRows
 from engine.stores.sql.dialect import Dialect, Prepared
 from engine.stores.sql.jobs import SqlJobs
 from engine.stores.sql.outbox import SqlOutbox
@@ -83,6 +85,10 @@ class SqlWork:
     def workers(self) -> SqlWorkers:
         return SqlWorkers(self._connection, self._dialect)
 
+    @cached_property
+    def blobs(self) -> SqlBlobRows:
+        return SqlBlobRows(self._connection, self._dialect, self.now)
+
     def announce(self) -> None:
         self.announced = True
 
@@ -99,7 +105,7 @@ class SqlWork:
         found = (self._connection.execute(statement).scalar() for statement in statements)
         return min((moment for moment in found if moment is not None), default=None)
 
-    def finish(self) -> None:
-        """What is written once a transaction."""
-        if "runs" in self.__dict__:
-            self.runs.write_counts()
+    @property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """What this work adds to the number of runs by (workflow id, status); whoever commits writes it."""
+        return self.runs.counts if "runs" in self.__dict__ else Counter()

