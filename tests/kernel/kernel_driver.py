@@ -33,7 +33,9 @@ from engine.kernel.kernel import Kernel
 from engine.model.criteria import PageRequest
 from engine.model.records import Claimed
 from engine.ports.blobs import BlobStore
+from engine.ports.work import UnitOfWork
 from engine.stores.databases import database_at
+from engine.stores.sql.work import SqlWork
 from engine.testing import CollectingEventSink, FakeClock, MemoryBlobStore
 
 LEASE = timedelta(minutes=5)
@@ -73,6 +75,16 @@ class Driver:
     async def close(self) -> None:
         await self.kernel.close()
         await self.kernel.persistence.close()
+
+    async def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Past the engine, as only a bug or a hand on the database does; rows where the statement gives any."""
+
+        def act(work: UnitOfWork) -> list[tuple[Any, ...]]:
+            assert isinstance(work, SqlWork)
+            found = work._connection.exec_driver_sql(statement)
+            return [tuple(row) for row in found] if found.returns_rows else []
+
+        return await self.kernel.persistence.transact(act)
 
     # --- commands -------------------------------------------------------------------------------------------------
 

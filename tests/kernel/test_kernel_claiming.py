@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -101,9 +99,8 @@ async def test_b031_a_run_whose_plan_can_not_be_read_fails_alone(drive: Drive, t
     path = tmp_path / "runs.db"
     writer = drive(flow(step("one"), id="broken"), flow(step("one"), id="wrong"), flow(step("one")), path=path)
     ids = [await writer.create(workflow_id) for workflow_id in ("broken", "wrong", "flow")]
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE workflow_definitions SET plan = '{' WHERE workflow_id = 'broken'")
-        database.execute("UPDATE workflow_definitions SET plan = '[]' WHERE workflow_id = 'wrong'")
+    await writer.sql("UPDATE workflow_definitions SET plan = '{' WHERE workflow_id = 'broken'")
+    await writer.sql("UPDATE workflow_definitions SET plan = '[]' WHERE workflow_id = 'wrong'")
     d = drive(flow(step("one"), id="broken"), flow(step("one"), id="wrong"), flow(step("one")), path=path)
     assert await d.begin() == [ids[2]]
     assert await d.drain() == 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -181,8 +179,7 @@ async def test_config_is_merged_field_by_field_and_the_former_stays_with_its_att
     await d.drain()
     run = await d.run(run_id)
     assert (run.output, run.config["two"], run.stages[1].config) == ({"a": 5, "b": 7},) * 3
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
-        archived = database.execute("SELECT stage_id, attempt, config FROM stage_attempts").fetchall()
+    archived = await d.sql("SELECT stage_id, attempt, config FROM stage_attempts")
     assert [(stage, attempt, json.loads(config)) for stage, attempt, config in archived] == [
         ("two", 1, {"a": 5, "b": 6})
     ]

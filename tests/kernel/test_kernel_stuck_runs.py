@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,12 +22,6 @@ async def reap_stuck(d: Driver, threshold: timedelta = LONG) -> tuple[int, int]:
     return result.transitioned, result.failed
 
 
-def bend(path: Path, statement: str) -> None:
-    """What only a bug or a hand on the database does: the engine itself writes stage, job and run together."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(statement)
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "runs.db"
@@ -39,7 +31,7 @@ async def test_b140_a_run_nobody_works_on_fails_with_its_stages_named(drive: Dri
     d = drive(flow([step("one"), step("two")]), path=path)
     run_id = await d.begun()
     await d.take_one()
-    bend(path, "DELETE FROM job_queue")
+    await d.sql("DELETE FROM job_queue")
     d.clock.advance(LONG)
     assert await reap_stuck(d) == (0, 1)
     run = await d.run(run_id)
@@ -55,7 +47,7 @@ async def test_a_stuck_run_can_be_retried(drive: Drive, path: Path) -> None:
     d = drive(flow([step("one"), step("two")], step("end")), path=path)
     run_id = await d.begun(input=1)
     await d.take_one()
-    bend(path, "DELETE FROM job_queue")
+    await d.sql("DELETE FROM job_queue")
     d.clock.advance(LONG)
     await reap_stuck(d)
     await d.dispatch(RetryFailed(run_id=run_id))
@@ -94,7 +86,7 @@ async def test_b143_a_job_in_a_backlog_is_healthy(drive: Drive, act: Any) -> Non
 async def test_b144_b145_a_stage_without_its_job_gets_one_and_the_run_lives(drive: Drive, path: Path) -> None:
     d = drive(flow([step("one"), step("two")], step("end")), path=path)
     run_id = await d.begun(input=1)
-    bend(path, "DELETE FROM job_queue WHERE stage_id = 'one'")
+    await d.sql("DELETE FROM job_queue WHERE stage_id = 'one'")
     await d.drain()
     assert await d.statuses(run_id) == {"one": "PENDING", "two": "COMPLETED"}
     d.clock.advance(LONG)
@@ -110,8 +102,8 @@ async def test_b114_a_run_whose_stages_are_all_done_is_moved_on(drive: Drive, pa
     d = drive(flow(step("one", Acts("out"))), path=path)
     run_id = await d.begun()
     await d.take_one()
-    bend(path, """UPDATE workflow_stages SET status = 'COMPLETED', output = '"out"'""")
-    bend(path, "DELETE FROM job_queue")
+    await d.sql("""UPDATE workflow_stages SET status = 'COMPLETED', output = '"out"'""")
+    await d.sql("DELETE FROM job_queue")
     d.clock.advance(LONG)
     await d.dispatch(command or TransitionRun(run_id=run_id))
     run = await d.run(run_id)
@@ -122,7 +114,7 @@ async def test_b146_two_reapers_at_once_fail_it_once(drive: Drive, path: Path) -
     d = drive(flow(step("one")), path=path)
     run_id = await d.begun()
     await d.take_one()
-    bend(path, "DELETE FROM job_queue")
+    await d.sql("DELETE FROM job_queue")
     d.clock.advance(LONG)
     assert sorted(await asyncio.gather(*(reap_stuck(d) for _ in range(4)))) == [(0, 0)] * 3 + [(0, 1)]
     assert (await d.types(run_id)).count("workflow:failed") == 1
@@ -132,7 +124,7 @@ async def test_b147_what_moved_lately_is_left_alone(drive: Drive, path: Path) ->
     d = drive(flow(step("one")), path=path)
     run_id = await d.begun()
     await d.take_one()
-    bend(path, "DELETE FROM job_queue")
+    await d.sql("DELETE FROM job_queue")
     d.clock.advance(LONG - timedelta(microseconds=1))
     assert await reap_stuck(d) == (0, 0)
     assert (await d.run(run_id)).status == "RUNNING"

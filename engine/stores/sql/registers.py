@@ -40,7 +40,7 @@ def _put_worker(dialect: Dialect) -> object:
 _prepared = Prepared(
     put_definition=lambda dialect: dialect.insert(definitions).on_conflict_do_nothing(),
     put_worker=_put_worker,
-    begin_key=lambda dialect: dialect.insert(keys).on_conflict_do_nothing(),
+    begin_key=lambda dialect: dialect.insert(keys).on_conflict_do_nothing().execution_options(preserve_rowcount=True),
 )
 
 

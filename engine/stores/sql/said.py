@@ -24,7 +24,11 @@ _progress = (
     )
     .values(progress=where("fraction"), progress_message=where("message"))
 )
-_prepared = Prepared(annotate=lambda dialect: dialect.insert(annotation_rows).on_conflict_do_nothing())
+_prepared = Prepared(
+    annotate=lambda dialect: (
+        dialect.insert(annotation_rows).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    )
+)
 
 
 class SqlLogs:
