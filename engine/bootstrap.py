@@ -23,6 +23,7 @@ from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
 from engine.kernel.kernel import Kernel
 from engine.model.json import Json
+from engine.model.redaction import REDACTOR, password_of, secrets_of_environment
 from engine.model.status import TERMINAL_RUN
 from engine.plugins import PluginRunner
 from engine.ports.blobs import BlobStore
@@ -174,6 +175,7 @@ def _open(
     clock: Clock | None,
     actor: str | None,
 ) -> Engine:
+    REDACTOR.know([*secrets_of_environment(), *filter(None, [password_of(url)])])
     if persistence is None:
         database = database_at(url)
         database.prepare(migrate, read_only=read_only)

@@ -2,6 +2,7 @@
 
 from engine.inspector.inspector import Inspector
 from engine.inspector.notes import AnnotationView
+from engine.inspector.operations import AuditView, FailureView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -25,10 +26,12 @@ __all__ = [
     "AnnotationView",
     "ArtifactView",
     "AttemptView",
+    "AuditView",
     "CostRow",
     "Delivery",
     "EventView",
     "Explanation",
+    "FailureView",
     "Inspector",
     "JobStatus",
     "LogLevel",

@@ -11,7 +11,7 @@ from engine.inspector.reasons import Reason, StageReasons, fleet_facts, span, st
 from engine.inspector.views import Explanation
 from engine.model.json import loads
 from engine.model.read_records import RunRow, Situation, StageRow
-from engine.model.records import WorkerRecord
+from engine.model.records import PauseRecord, WorkerRecord
 from engine.model.status import ACTIVE_STAGE, RunStatus, StageStatus
 
 _SHOW = ("open it", "enter", "show")
@@ -29,6 +29,7 @@ _NEXT: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "poll_wait": (_LOGS, _CANCEL),
     "stage_wait": (_LOGS, _CANCEL),
     "queue": (_CANCEL,),
+    "paused": (_CANCEL,),
     "failed": (_RETRY, _READ),
     "done": (_SHOW,),
 }
@@ -74,7 +75,7 @@ def _reason(
 ) -> Reason:
     run = situation.run
     if run.status == RunStatus.PENDING:
-        return _pending(situation, live, now)
+        return _paused(situation.pause, run, now) or _pending(situation, live, now)
     if run.status != RunStatus.RUNNING:
         return _ended(run, now)
     stages = StageReasons(situation, live, {worker.id: known_to(worker) for worker in live}, plans, now)
@@ -86,8 +87,20 @@ def _reason(
             since=run.updated_at,
             facts={"group": run.group_no},
         )
+    paused = _paused(situation.pause, run, now)
+    if paused is not None and not any(stage.status == StageStatus.RUNNING for stage in active):
+        return paused
     reason = min((stages.of(stage) for stage in active), key=lambda found: found.rank)
     return _beside_siblings(run, situation.stages, active, reason)
+
+
+def _paused(pause: PauseRecord | None, run: RunRow, now: datetime) -> Reason | None:
+    if pause is None:
+        return None
+    why = f": {pause.reason}" if pause.reason else ""
+    summary = f"{pause.actor} paused {run.workflow_id} {span(now - pause.paused_at)} ago{why}. Nothing new starts."
+    facts = {"workflow_id": run.workflow_id, "actor": pause.actor, "reason": pause.reason}
+    return Reason("paused", summary, since=pause.paused_at, facts=facts)
 
 
 def _pending(situation: Situation, live: list[WorkerRecord], now: datetime) -> Reason:
@@ -157,6 +170,8 @@ def _next(run: RunRow, reason: Reason, plan: Plan | None, *, anybody: bool) -> l
         found.append(_step("start a worker", "5", "worker"))
     elif reason.code in _WITHOUT_WORKERS:
         found.append(_step("see the workers", "5", "workers"))
+    if reason.code == "paused":
+        found.append(_step(f"resume {run.workflow_id}", "6", "resume", run.workflow_id))
     for label, key, command in _NEXT[reason.code]:
         words = (command, run.id, "-f") if command == "logs" and run.status == RunStatus.RUNNING else (command, run.id)
         found.append(_step(label, key, *words))

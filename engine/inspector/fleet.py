@@ -63,8 +63,15 @@ def workflows(reads: ReadStore, registered: Mapping[str, Workflow], plans: PlanC
     live = Counter(
         workflow_id for worker in reads.workers() if worker.alive_until >= reads.now for workflow_id in known_to(worker)
     )
+    paused = {pause.workflow_id for pause in reads.pauses()}
     return [
-        _workflow_view(shown[workflow_id], workflow_id in registered, live[workflow_id], unfinished[workflow_id])
+        _workflow_view(
+            shown[workflow_id],
+            registered=workflow_id in registered,
+            live_workers=live[workflow_id],
+            unfinished=unfinished[workflow_id],
+            paused=workflow_id in paused,
+        )
         for workflow_id in sorted(shown)
     ]
 
@@ -76,7 +83,7 @@ def _sums(counts: Iterable[RunCount]) -> Counter[str]:
     return found
 
 
-def _workflow_view(plan: Plan, registered: bool, live_workers: int, unfinished: int) -> WorkflowView:
+def _workflow_view(plan: Plan, *, registered: bool, live_workers: int, unfinished: int, paused: bool) -> WorkflowView:
     return WorkflowView(
         id=plan.workflow_id,
         name=plan.name,
@@ -86,6 +93,6 @@ def _workflow_view(plan: Plan, registered: bool, live_workers: int, unfinished: 
         input_schema=plan.input_schema,
         registered=registered,
         live_workers=live_workers,
-        paused=False,  # no command pauses a workflow yet
+        paused=paused,
         unfinished=unfinished,
     )

@@ -14,7 +14,8 @@ from engine.errors import InvalidInput, Problem, RunNotFound
 from engine.inspector import fleet, history
 from engine.inspector.details import DetailParts, detail_of
 from engine.inspector.explain import definitions_of, explain
-from engine.inspector.notes import AnnotationView, annotation_view
+from engine.inspector.notes import LEGACY, AnnotationView, annotation_view, legacy_views
+from engine.inspector.operations import OperationsInspector
 from engine.inspector.payloads import Payloads
 from engine.inspector.plans import PlanCache
 from engine.inspector.summaries import RunParts, summary_of
@@ -30,9 +31,8 @@ from engine.inspector.views import (
     WorkerView,
     WorkflowView,
 )
-from engine.model.criteria import Page, PageRequest, RunFilter
+from engine.model.criteria import AnnotationFilter, Page, PageRequest, RunFilter
 from engine.model.status import LogLevel, RunStatus
-from engine.model.text import storable
 from engine.ports.blobs import BlobStore
 from engine.ports.persistence import Persistence
 from engine.ports.reads import ReadStore
@@ -48,7 +48,7 @@ R = TypeVar("R")
 Registered = Callable[[], Mapping[str, Workflow]] | WorkflowRegistry
 
 
-class Inspector:
+class Inspector(OperationsInspector):
     """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows.
 
     `InvalidInput` says what is wrong with a page's sort field or cursor, or with a filter.
@@ -209,17 +209,42 @@ class Inspector:
         run_id: str,
         *,
         key: str | None = None,
+        key_prefix: str | None = None,
         scope: str | None = None,
         scope_id: str | None = None,
+        actor: str | None = None,
+        actor_kind: str | None = None,
+        attempt: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         page: PageRequest = FIRST_PAGE,
     ) -> Page[AnnotationView]:
-        """What was attached to the run, in the order it was written. Raises `RunNotFound`."""
+        """What was attached to the run, in the order it was written; what is given must all match.
+
+        `key` wins over `key_prefix`, which is literal; `since` and `until` are included. Fields of the run's metadata
+        stand as `legacy.metadata.<field>` on the first page, unless such annotations were written. `RunNotFound`.
+        """
+        wanted = AnnotationFilter(
+            key=key,
+            key_prefix=None if key is not None else key_prefix,
+            scope=scope,
+            scope_id=scope_id,
+            actor=actor,
+            actor_kind=actor_kind,
+            attempt=attempt,
+            since=since,
+            until=until,
+        )
 
         def read(reads: ReadStore) -> Page[AnnotationView]:
-            found = reads.annotations(run_id, page, key=key, scope=scope, scope_id=scope_id)
-            if not found.items:
-                _must_exist(reads, run_id)
-            return Page[AnnotationView](items=list(map(annotation_view, found.items)), next_cursor=found.next_cursor)
+            found = reads.annotations(run_id, page, wanted)
+            shown = list(map(annotation_view, found.items))
+            if page.cursor is None and not reads.has_annotations(run_id, LEGACY):
+                whole = reads.run(run_id)
+                if whole is None:
+                    raise RunNotFound(run_id)
+                shown = [*legacy_views(whole, wanted), *shown][: page.limit]
+            return Page[AnnotationView](items=shown, next_cursor=found.next_cursor)
 
         return await self._read_of(run_id, read)
 
@@ -255,12 +280,6 @@ class Inspector:
             return Page[CostRow](items=list(map(history.cost_row, sums)))
 
         return await self._persistence.read(read)
-
-    async def _read_of(self, run_id: str | None, fn: Callable[[ReadStore], R]) -> R:
-        """A read about a run, or about all."""
-        if run_id is not None and not storable(run_id):
-            raise RunNotFound(run_id)
-        return await self._persistence.read(fn)
 
     def _known_here(self) -> dict[str, Workflow]:
         if isinstance(self._registered, WorkflowRegistry):

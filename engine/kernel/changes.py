@@ -23,6 +23,7 @@ from engine.model.records import (
     RunRecord,
     StageRecord,
 )
+from engine.model.redaction import redact_json
 from engine.ports.work import UnitOfWork
 
 Outputs = dict[str, tuple[int, str]]
@@ -130,7 +131,9 @@ class Changes:
         """Append an event to its run's history, next in sequence."""
         sequence = self._sequences.get(run_id) or self._runs[run_id].last_sequence
         self._sequences[run_id] = sequence + 1
-        self._events.append(EventRecord(new_id(), run_id, sequence + 1, type_, dumps(fields), causation, self.now))
+        self._events.append(
+            EventRecord(new_id(), run_id, sequence + 1, type_, dumps(redact_json(fields)), causation, self.now)
+        )
 
     def know_outputs(self, run_id: str, outputs: Outputs) -> None:
         """All the run's outputs so far, from a delivery that was given them: they need not be read again."""

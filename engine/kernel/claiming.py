@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine.kernel.changes import Outputs
 from engine.kernel.course import Course, causation
 from engine.kernel.rules.hand_off import MAX_IN_A_ROW, Shares, share
 from engine.model.ids import new_token
-from engine.model.records import Claimed, JobRecord, RunRecord, StageRecord
+from engine.model.records import Claimed, JobRecord, RunRecord, StageRecord, workflow_of
 from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.ports.work import UnitOfWork
 
@@ -25,6 +25,16 @@ class Taker:
     lease: timedelta
     only_run: str | None = None
     """Take nothing but this run's jobs."""
+
+    def without(self, paused: frozenset[str]) -> Taker:
+        """Nothing of these workflows."""
+        if not paused:
+            return self
+        return replace(
+            self,
+            bodies=tuple(body for body in self.bodies if workflow_of(body) not in paused),
+            workflow_ids=tuple(one for one in self.workflow_ids if one not in paused),
+        )
 
 
 def begin_run(course: Course, run: RunRecord, worker_id: str) -> None:
@@ -50,7 +60,7 @@ class Claiming:
         self._course = course
         self._changes = course.changes
         self._work: UnitOfWork = course.changes.work
-        self._taker = taker
+        self._taker = taker.without(self._work.pauses.paused())
         self._token = new_token()
         self._until = self._changes.now + taker.lease
         self._leased: list[tuple[JobRecord, StageRecord, str | None]] = []
@@ -82,6 +92,8 @@ class Claiming:
         changes.lock({run_id})
         if changes.has_run(run_id) and changes.run(run_id).status is RunStatus.PENDING:
             run = changes.run(run_id)
+            if run.workflow_id not in self._taker.workflow_ids:
+                return
             if run.start_at is None or run.start_at <= changes.now:
                 begin_run(self._course, run, self._taker.worker_id)
         self._work.jobs.promote_due()

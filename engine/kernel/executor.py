@@ -26,6 +26,7 @@ from engine.kernel.stage_storage import BlobStorage
 from engine.kernel.threads import BodyThreads
 from engine.model.json import Json, NotJson, clean_text, dumps, loads
 from engine.model.records import ArtifactRecord, Claimed, StageRecord
+from engine.model.redaction import fit_to_write
 from engine.ports.blobs import BlobStore
 from engine.ports.clock import Clock
 
@@ -201,7 +202,7 @@ def failure(error: BaseException) -> Failed:
     if isinstance(error, BodyTimeout):
         return Failed(f"TIMEOUT: {error}", "TIMEOUT", retryable=True)
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
-    text = clean_text(str(error)) or type(error).__name__
+    text = fit_to_write(str(error)) or type(error).__name__
     if len(text) > MAX_ERROR:
         text = f"{text[:MAX_ERROR]}… ({len(text)} characters)"
     if code is not None:

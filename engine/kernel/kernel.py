@@ -20,6 +20,7 @@ from engine.kernel.handlers import (
     dlq_discard,
     lease_reap_stale,
     plugin_replay_dlq,
+    run_annotate,
     run_cancel,
     run_claim_pending,
     run_create,
@@ -27,6 +28,10 @@ from engine.kernel.handlers import (
     run_rerun_from,
     run_retry_failed,
     run_transition,
+    stage_fail,
+    stage_poll_now,
+    workflow_pause,
+    workflow_resume,
 )
 from engine.kernel.keeper import Keeper
 from engine.kernel.plans import Plans
@@ -55,6 +60,11 @@ HANDLERS: dict[str, Callable[[Any, Scene], Any]] = {
     "lease.reapStale": lease_reap_stale.handle,
     "plugin.replayDLQ": plugin_replay_dlq.handle,
     "dlq.discard": dlq_discard.handle,
+    "stage.pollNow": stage_poll_now.handle,
+    "stage.fail": stage_fail.handle,
+    "workflow.pause": workflow_pause.handle,
+    "workflow.resume": workflow_resume.handle,
+    "run.annotate": run_annotate.handle,
 }
 
 DISPATCH_LEASE = timedelta(seconds=60)

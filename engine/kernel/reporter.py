@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from engine.kernel.ending import ProgressNote, Said
 from engine.model.json import Json, NotJson, clean_text, dumps
 from engine.model.records import AnnotationRecord, Claimed, LogRecord
+from engine.model.redaction import fit_to_write, redact_json
 from engine.model.status import LogLevel
 from engine.ports.clock import Clock
 
@@ -55,18 +56,18 @@ class LiveReporter:
         self._on_news()
 
     def _line(self, level: LogLevel, message: str, fields: Mapping[str, Json]) -> LogRecord:
-        text = clean_text(message)
+        text = fit_to_write(message)
         if len(text) > MAX_MESSAGE:
             text = f"{text[:MAX_MESSAGE]}… ({len(text)} characters)"
         try:
-            plain = dumps(dict(fields))
+            plain = dumps(redact_json(dict(fields)))
         except NotJson:
-            plain = dumps({name: clean_text(repr(value)) for name, value in fields.items()})
+            plain = dumps({name: fit_to_write(repr(value)) for name, value in fields.items()})
         job = self._job
         return LogRecord(job.run_id, job.stage_id, job.attempt, level, text, plain, self._clock.now())
 
     def progress(self, fraction: float, message: str, details: Mapping[str, Json]) -> None:
-        note = ProgressNote(fraction, clean_text(message), dict(details))
+        note = ProgressNote(fraction, fit_to_write(message), redact_json(dict(details)))
         with self._lock:
             if self._closed:
                 return
@@ -81,7 +82,7 @@ class LiveReporter:
         record = AnnotationRecord(
             run_id=job.run_id,
             key=clean_text(key),
-            value=dumps(value),
+            value=dumps(redact_json({key: value})[key]),
             created_at=self._clock.now(),
             scope="stage",
             scope_id=job.stage_id,

@@ -43,6 +43,22 @@ class RunFilter(BaseModel):
     max_duration: timedelta | None = None
 
 
+class AnnotationFilter(BaseModel):
+    """Which annotations of a run: every given field must match. `since` and `until` are included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str | None = None
+    key_prefix: str | None = None
+    """Literal: `_` and `%` are letters, and case counts."""
+    scope: str | None = None
+    scope_id: str | None = None
+    actor: str | None = None
+    actor_kind: str | None = None
+    attempt: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class PageRequest(BaseModel):
     """A keyset page: `sort` is a field name, `-` before it for descending; `cursor` is the page before's
     `next_cursor`."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
 
-from engine.model.records import AnnotationRecord, JobRecord, WorkerRecord
+from engine.model.records import AnnotationRecord, JobRecord, PauseRecord, WorkerRecord
 from engine.model.status import RunStatus, StageStatus
 
 T = TypeVar("T")
@@ -177,6 +177,20 @@ class CostSum:
     unpriced: int
 
 
+class FailureSum(NamedTuple):
+    """FAILED runs of one workflow and stage with one fingerprint."""
+
+    fingerprint: str | None
+    code: str | None
+    example: str | None
+    workflow_id: str
+    stage_id: str | None
+    runs: int
+    first_at: datetime | None
+    last_at: datetime | None
+    wasted: Decimal | None
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """All it takes to say why a run is where it is."""
@@ -189,3 +203,5 @@ class Situation:
     ahead: Mapping[str, int]
     """How many go before it: by job id for due jobs, by run id for a PENDING run."""
     workers: list[WorkerRecord]
+    pause: PauseRecord | None = None
+    """Of its workflow."""

@@ -127,6 +127,10 @@ def body_key(workflow_id: str, stage_id: str) -> str:
     return f"{workflow_id}/{stage_id}"
 
 
+def workflow_of(body: str) -> str:
+    return body.rsplit("/", 1)[0]
+
+
 class Lease(NamedTuple):
     """What a delivery must show with every write."""
 

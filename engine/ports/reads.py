@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from engine.model.criteria import PageRequest, RunFilter
+from engine.model.criteria import AnnotationFilter, PageRequest, RunFilter
 from engine.model.read_records import (
     Activity,
     AnnotationRow,
     AttemptRow,
     CostSum,
     DefinitionRef,
+    FailureSum,
     QueueCount,
     RunCount,
     RunRow,
@@ -23,8 +24,10 @@ from engine.model.read_records import (
 )
 from engine.model.records import (
     ArtifactRecord,
+    AuditRecord,
     EventRecord,
     LogRecord,
+    PauseRecord,
     StageRecord,
     WorkerRecord,
 )
@@ -102,12 +105,15 @@ class ReadStore(Protocol):
         self,
         run_id: str,
         page: PageRequest,
-        *,
-        key: str | None = None,
-        scope: str | None = None,
-        scope_id: str | None = None,
+        criteria: AnnotationFilter,
     ) -> Slice[AnnotationRow]:
         """In the order they were written."""
+
+    def has_annotations(self, run_id: str, key_prefix: str) -> bool:
+        """Whether the run has any whose key begins so."""
+
+    def failures(self, criteria: RunFilter, limit: int) -> list[FailureSum]:
+        """The FAILED runs that match, by fingerprint, workflow and stage; those with most runs first."""
 
     def counts(self) -> list[RunCount]:
         """From the rollup: nobody counts runs."""
@@ -137,6 +143,21 @@ class ReadStore(Protocol):
 
         Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
         """
+
+    def pauses(self) -> list[PauseRecord]:
+        """The paused workflows, by id."""
+
+    def audit(
+        self,
+        page: PageRequest,
+        *,
+        run_id: str | None = None,
+        actor: str | None = None,
+        command: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Slice[AuditRecord]:
+        """What operators did, the newest first."""
 
     def blob(self, key: str) -> bytes | None:
         """A blob kept in the database itself."""

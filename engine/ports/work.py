@@ -10,6 +10,7 @@ from engine.ports.blobs import BlobRows
 from engine.ports.idempotency import IdempotencyStore
 from engine.ports.jobs import JobTransport
 from engine.ports.logs import LogStore
+from engine.ports.operations import AuditStore, PauseStore
 from engine.ports.outbox import Outbox
 from engine.ports.runs import RunStore
 from engine.ports.stages import StageStore
@@ -21,6 +22,9 @@ class DefinitionStore(Protocol):
 
     def get(self, workflow_id: str, fingerprint: str) -> str | None:
         """The plan as JSON text."""
+
+    def known(self, workflow_id: str) -> bool:
+        """Whether any definition of that workflow was ever kept."""
 
 
 class WorkerStore(Protocol):
@@ -57,6 +61,10 @@ class UnitOfWork(Protocol):
     def workers(self) -> WorkerStore: ...
     @property
     def blobs(self) -> BlobRows: ...
+    @property
+    def pauses(self) -> PauseStore: ...
+    @property
+    def audit(self) -> AuditStore: ...
 
     def announce(self) -> None:
         """After the commit, wake whoever waits for work or news."""

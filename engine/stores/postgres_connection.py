@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from engine.errors import EngineError, StoreUnavailable
+from engine.model.redaction import redact_text
 
 CONNECT_SECONDS = 5
 _SETTINGS = {
@@ -26,7 +26,6 @@ _SETTINGS = {
     "timezone": "UTC",
 }
 _SERIALIZATION, _DEADLOCK = "40001", "40P01"
-_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     """What callers get for an error of the database: its first line, without parameters or secrets."""
     cause = original(error)
     lines = [line for line in str(cause).splitlines() if line.strip()]
-    first = _PASSWORD.sub(r"\1[redacted]", lines[0].strip()) if lines else type(cause).__name__
+    first = redact_text(lines[0].strip()) if lines else type(cause).__name__
     told = StoreUnavailable(f"Postgres: {first}")
     told.__cause__ = error
     return told

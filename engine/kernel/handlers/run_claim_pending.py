@@ -10,7 +10,8 @@ from engine.model.status import RunStatus
 
 def handle(command: ClaimPendingRuns, scene: Scene) -> ClaimPendingRunsResult:
     scene.work.runs.promote_delayed()
-    pending = scene.work.runs.claim_pending(scene.registry.ids(), command.max_claims)
+    ids = [one for one in scene.registry.ids() if one not in scene.work.pauses.paused()]
+    pending = scene.work.runs.claim_pending(ids, command.max_claims)
     for run in pending:
         begin_run(scene.course, run, command.worker_id)
     jobs: dict[str, list[str]] = {run.id: [] for run in pending}

@@ -6,8 +6,9 @@ from engine.commands import CreateRun, CreateRunResult
 from engine.errors import InvalidInput, Problem, WorkflowNotFound
 from engine.kernel.scene import Scene
 from engine.model.ids import new_run_id
-from engine.model.json import NotJson, dumps
+from engine.model.json import NotJson, dumps, loads
 from engine.model.records import AnnotationRecord, RunRecord
+from engine.model.redaction import redact_json
 from engine.model.status import RunStatus
 
 
@@ -37,13 +38,18 @@ def handle(command: CreateRun, scene: Scene) -> CreateRunResult:
     scene.plans.keep(scene.work, workflow)
     scene.changes.create_run(run, input_text)
     scene.changes.annotations += [
-        AnnotationRecord(run.id, key, _json(value, f"annotations.{key}"), now)
+        AnnotationRecord(run.id, key, _words(key, value), now, actor=scene.actor)
         for key, value in command.annotations.items()
         if value is not None
     ]
     scene.changes.event(run.id, "workflow:created", scene.causation, workflow_id=workflow.id)
     scene.work.announce()
     return CreateRunResult(run_id=run.id, status=run.status)
+
+
+def _words(key: str, value: object) -> str:
+    plain = loads(_json(value, f"annotations.{key}"))
+    return dumps(redact_json({key: plain})[key])
 
 
 def _json(value: object, field: str) -> str:

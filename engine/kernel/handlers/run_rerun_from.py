@@ -5,13 +5,14 @@ from __future__ import annotations
 from engine.commands import RerunFrom, RerunFromResult, StageConfigs
 from engine.definition.plan import Plan
 from engine.errors import IllegalTransition, InvalidConfig, Problem, WorkflowNotFound
+from engine.kernel.audit import note
 from engine.kernel.reviving import revive
 from engine.kernel.rules.rerun import earlier_groups_done, to_delete
 from engine.kernel.scene import Scene
 from engine.kernel.winding_up import cancel_jobs
 from engine.model.json import dumps, loads
 from engine.model.records import RunRecord
-from engine.model.status import RUN_REVIVALS
+from engine.model.status import RUN_REVIVALS, RunStatus
 
 
 def handle(command: RerunFrom, scene: Scene) -> RerunFromResult:
@@ -35,6 +36,14 @@ def handle(command: RerunFrom, scene: Scene) -> RerunFromResult:
     changes.event(run.id, "run:rerun", scene.causation, from_stage_id=target.stage_id, deleted_stages=deleted)
     changes.event(run.id, "workflow:started", scene.causation)
     scene.course.open_group(run.id, plan, target.group)
+    note(
+        scene,
+        command,
+        target=f"{run.id}/{target.stage_id}",
+        run_id=run.id,
+        before={"status": run.status, "config": {stage: loads(run.config).get(stage) for stage in command.config}},
+        after={"status": RunStatus.RUNNING, "config": command.config, "deleted_stages": deleted},
+    )
     return RerunFromResult(run_id=run.id, from_stage_id=target.stage_id, deleted_stages=deleted)
 
 

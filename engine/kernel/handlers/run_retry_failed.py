@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from engine.commands import RetryFailed, RetryFailedResult
 from engine.errors import IllegalTransition
+from engine.kernel.audit import note
 from engine.kernel.course import job_for
 from engine.kernel.reviving import revive
 from engine.kernel.rules.rerun import to_retry
@@ -52,4 +53,13 @@ def handle(command: RetryFailed, scene: Scene) -> RetryFailedResult:
             due_at=changes.now,
         )
     scene.work.announce()
-    return RetryFailedResult(run_id=run.id, retried_stages=[stage.stage_id for stage in failed])
+    retried = [stage.stage_id for stage in failed]
+    note(
+        scene,
+        command,
+        target=run.id,
+        run_id=run.id,
+        before={"status": run.status, "error_code": run.error_code},
+        after={"status": RunStatus.RUNNING, "retried_stages": retried},
+    )
+    return RetryFailedResult(run_id=run.id, retried_stages=retried)

@@ -76,7 +76,7 @@ def _begin(command: ExecuteJob, workflow: Workflow, deliveries: Deliveries, take
     replay = _take_key(command, taker.lease, work)
     if replay is not None:
         return replay
-    if changes.run(command.run_id).status is not RunStatus.RUNNING:
+    if changes.run(command.run_id).status is not RunStatus.RUNNING or workflow.id in work.pauses.paused():
         return _ghost(command, work)
     stage = next((one for one in work.stages.of_run(command.run_id) if one.stage_id == command.stage_id), None)
     if stage is not None and stage.status is StageStatus.COMPLETED and stage.output is not None:

@@ -17,8 +17,9 @@ from engine.kernel.changes import Changes
 from engine.kernel.rules.retry import backoff
 from engine.model.fingerprint import fingerprint
 from engine.model.ids import new_token
-from engine.model.json import clean_text, loads
+from engine.model.json import loads
 from engine.model.records import EventRecord
+from engine.model.redaction import fit_to_write
 from engine.ports.persistence import Persistence
 from engine.ports.sink import EventSink
 from engine.ports.work import UnitOfWork
@@ -121,9 +122,9 @@ async def _emit(sink: EventSink, event: EventRecord) -> str | None:
         async with asyncio.timeout(EMIT_SECONDS):
             await sink.emit(parse_event({**fields, **common}))
     except TimeoutError as error:
-        return clean_text(str(error)) or f"the sink took longer than {EMIT_SECONDS:g} s"
+        return fit_to_write(str(error)) or f"the sink took longer than {EMIT_SECONDS:g} s"
     except Exception as error:
-        return clean_text(f"{type(error).__name__}: {error}")
+        return fit_to_write(f"{type(error).__name__}: {error}")
     return None
 
 

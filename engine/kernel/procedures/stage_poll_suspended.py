@@ -79,7 +79,8 @@ async def poll(command: PollSuspendedStages, deliveries: Deliveries) -> PollSusp
 
 def _claim(work: UnitOfWork, deliveries: Deliveries, token: str, limit: int) -> list[Claimed]:
     """The due stages whose check this process has; a stage whose definition vanished waits, visibly."""
-    due = work.stages.claim_polls(deliveries.registry.ids(), token, work.now + POLL_LEASE, limit)
+    known = [one for one in deliveries.registry.ids() if one not in work.pauses.paused()]
+    due = work.stages.claim_polls(known, token, work.now + POLL_LEASE, limit)
     claimed = []
     inputs = work.stages.inputs([stage.id for stage in due])
     run_ids = sorted({stage.run_id for stage in due})

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
-from engine.model.criteria import PageRequest
+from engine.model.criteria import AnnotationFilter, PageRequest
 from engine.model.read_records import AnnotationRow, Slice
 from engine.model.records import EventRecord, LogRecord
 from engine.model.status import LogLevel
@@ -16,7 +16,7 @@ from engine.stores.sql.keyset import INSTANT, INTEGER, TEXT, Key, order_of
 from engine.stores.sql.outbox import EVENT
 from engine.stores.sql.reading import AnyRow, Reading
 from engine.stores.sql.rows import constant, where
-from engine.stores.sql.run_conditions import aware, contains, equals, json_contains, search_text
+from engine.stores.sql.run_conditions import aware, begins, contains, equals, json_contains, search_text
 from engine.stores.sql.said import ANNOTATION, LOG
 from engine.stores.sql.tables import events, logs, metadata
 
@@ -114,19 +114,24 @@ class HistoryReads(Reading):
         self,
         run_id: str,
         page: PageRequest,
-        *,
-        key: str | None = None,
-        scope: str | None = None,
-        scope_id: str | None = None,
+        criteria: AnnotationFilter,
     ) -> Slice[AnnotationRow]:
         order = order_of(page, _NOTE_KEYS, None, "created_at")
         mark = order.mark(page.cursor) if page.cursor else None
         statement = select(*ANNOTATION.columns, notes.c.seq.label("sort_value")).where(notes.c.run_id == run_id)
-        for column, wanted in (
-            (notes.c.key, key),
-            (notes.c.scope, scope),
-            (notes.c.scope_id, scope_id),
-        ):
-            if wanted is not None:
-                statement = statement.where(equals(column, wanted))
+        for name in ("key", "scope", "scope_id", "actor", "actor_kind"):
+            if (wanted := getattr(criteria, name)) is not None:
+                statement = statement.where(equals(notes.c[name], wanted))
+        if criteria.key_prefix is not None:
+            statement = statement.where(begins(notes.c.key, criteria.key_prefix))
+        if criteria.attempt is not None:
+            statement = statement.where(notes.c.attempt == criteria.attempt)
+        if criteria.since is not None:
+            statement = statement.where(notes.c.created_at >= aware(criteria.since, "since"))
+        if criteria.until is not None:
+            statement = statement.where(notes.c.created_at <= aware(criteria.until, "until"))
         return self._turn(statement, order, page, _annotation, mark=mark)
+
+    def has_annotations(self, run_id: str, key_prefix: str) -> bool:
+        statement = select(notes.c.seq).where(notes.c.run_id == run_id, begins(notes.c.key, key_prefix)).limit(1)
+        return self._ask(statement).first() is not None

@@ -9,15 +9,17 @@ from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, not_, o
 
 from engine.model.criteria import PageRequest, RunFilter
 from engine.model.read_records import AttemptRow, RunRow, RunWhole, Situation, Slice, StageRow
-from engine.model.records import ArtifactRecord, JobRecord, StageRecord, WorkerRecord
+from engine.model.records import ArtifactRecord, JobRecord, PauseRecord, StageRecord, WorkerRecord
 from engine.model.status import TERMINAL_JOB, JobStatus, RunStatus, StageStatus
 from engine.stores.sql.dialect import Prepared
 from engine.stores.sql.jobs import JOB
 from engine.stores.sql.keyset import INSTANT, INTEGER, MONEY, TEXT, Key, order_of
+from engine.stores.sql.operations import PAUSE
 from engine.stores.sql.reading import Reading
 from engine.stores.sql.registers import WORKER
 from engine.stores.sql.rows import Mapping, constant, where
 from engine.stores.sql.run_conditions import conditions_of, duration_until, prefix_range
+from engine.stores.sql.side_tables import paused_workflows
 from engine.stores.sql.stages import ARTIFACT, STAGE
 from engine.stores.sql.tables import ai_calls, artifacts, attempts, definitions, jobs, runs, stages, workers
 from engine.stores.sql.types import UtcDateTime
@@ -49,6 +51,7 @@ _whole = select(*ROW.columns, runs.c.input, runs.c.config, runs.c.metadata, runs
     runs.c.id == where("id")
 )
 _row = select(*ROW.columns).where(runs.c.id == where("id"))
+_pause = select(*PAUSE.columns).where(paused_workflows.c.workflow_id == where("workflow"))
 _exists = select(runs.c.id).where(runs.c.id == where("id"))
 _stages = (
     select(*STAGE.columns, stages.c.input)
@@ -175,7 +178,13 @@ class RunReads(Reading):
             return None
         run = ROW.record(row)
         active = JOB.records(self._ask(_jobs, {"b_run": run_id}))
-        return Situation(run, self.reached([run_id]), active, self._ahead(run, active), self.workers())
+        return Situation(
+            run, self.reached([run_id]), active, self._ahead(run, active), self.workers(), self._pause(run.workflow_id)
+        )
+
+    def _pause(self, workflow_id: str) -> PauseRecord | None:
+        row = self._ask(_pause, {"b_workflow": workflow_id}).first()
+        return None if row is None else PAUSE.record(row)
 
     def _ahead(self, run: RunRow, active: Sequence[JobRecord]) -> dict[str, int]:
         found: dict[str, int] = {}

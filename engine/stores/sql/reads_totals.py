@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from engine.errors import InvalidInput, Problem
 from engine.model.criteria import RunFilter
-from engine.model.read_records import Activity, CostSum, DefinitionRef, QueueCount, RunCount
+from engine.model.read_records import Activity, CostSum, DefinitionRef, FailureSum, QueueCount, RunCount
 from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.stores.sql.instants import UtcDay
 from engine.stores.sql.reading import AnyRow, Reading
@@ -191,6 +191,30 @@ class TotalReads(Reading):
             cost=cost or Decimal(0),
             unpriced=int(unpriced or 0),
         )
+
+    def failures(self, criteria: RunFilter, limit: int) -> list[FailureSum]:
+        found = conditions_of(criteria, self.now, self._dialect)
+        keys = (runs.c.error_fingerprint, runs.c.error_code, runs.c.workflow_id, runs.c.failed_stage)
+        fingerprint, code, workflow_id, stage_id = keys
+        how_many = func.count()
+        statement = (
+            select(
+                fingerprint,
+                code,
+                func.max(runs.c.error),
+                workflow_id,
+                stage_id,
+                how_many,
+                func.min(runs.c.completed_at),
+                func.max(runs.c.completed_at),
+                func.sum(runs.c.total_cost),
+            )
+            .where(runs.c.status == constant(RunStatus.FAILED), *found.clauses)
+            .group_by(*keys)
+            .order_by(how_many.desc(), workflow_id, fingerprint)
+            .limit(limit)
+        )
+        return [FailureSum._make(row) for row in self._ask(statement, found.values)]
 
     def queue(self) -> list[QueueCount]:
         counts: dict[str, dict[JobStatus, int]] = defaultdict(lambda: defaultdict(int))

@@ -18,6 +18,7 @@ KEY = Mapping(KeyRecord, keys)
 _plan = select(definitions.c.plan).where(
     definitions.c.workflow_id == where("workflow"), definitions.c.fingerprint == where("fingerprint")
 )
+_known = select(definitions.c.workflow_id).where(definitions.c.workflow_id == where("workflow")).limit(1)
 _the_key = (keys.c.key == where("key"), keys.c.command_type == where("type"))
 _key = select(*KEY.columns).where(*_the_key).with_for_update()
 _complete = update(keys).where(*_the_key).values(result=where("result"), run_id=where("run"), leased_until=null())
@@ -58,6 +59,9 @@ class SqlDefinitions:
         values = {"b_workflow": workflow_id, "b_fingerprint": fingerprint}
         plan: str | None = self._connection.execute(_plan, values).scalar()
         return plan
+
+    def known(self, workflow_id: str) -> bool:
+        return self._connection.execute(_known, {"b_workflow": workflow_id}).first() is not None
 
 
 class SqlWorkers:

@@ -91,6 +91,11 @@ def equals(column: Column[Any], text: str) -> Condition:
     return column == text if storable(text) else false()
 
 
+def begins(column: Column[Any], prefix: str) -> Condition:
+    """Letter by letter, whatever the database's collation."""
+    return func.substr(column, 1, len(prefix)) == prefix if storable(prefix) else false()
+
+
 def search_text(text: str, path: str) -> str:
     """A text fit to search for; raises `InvalidInput` when it is too long."""
     if len(text) > MAX_SEARCH:

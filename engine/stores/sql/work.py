@@ -13,6 +13,7 @@ from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.stores.sql.blobs import SqlBlobRows
 from engine.stores.sql.dialect import Dialect, Prepared
 from engine.stores.sql.jobs import SqlJobs
+from engine.stores.sql.operations import SqlAudit, SqlPauses
 from engine.stores.sql.outbox import SqlOutbox
 from engine.stores.sql.registers import SqlDefinitions, SqlKeys, SqlWorkers
 from engine.stores.sql.rows import constant
@@ -89,6 +90,14 @@ class SqlWork:
     def blobs(self) -> SqlBlobRows:
         return SqlBlobRows(self._connection, self._dialect, self.now)
 
+    @cached_property
+    def pauses(self) -> SqlPauses:
+        return SqlPauses(self._connection, self._dialect)
+
+    @cached_property
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self._connection)
+
     def announce(self) -> None:
         self.announced = True
 
@@ -97,7 +106,8 @@ class SqlWork:
 
     def next_upkeep_due(self, workflow_ids: list[str], *, events: bool) -> datetime | None:
         polls = _prepared(self._dialect).polls
-        poll = self._connection.execute(polls, {"workflows": self._dialect.members(workflow_ids)}).scalar()
+        awake = [one for one in workflow_ids if one not in self.pauses.paused()]
+        poll = self._connection.execute(polls, {"workflows": self._dialect.members(awake)}).scalar()
         other = self._earliest(_lease_ends, *((_deliveries,) if events else ()))
         return min((moment for moment in (poll, other) if moment is not None), default=None)
 

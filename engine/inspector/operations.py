@@ -1,0 +1,122 @@
+"""Questions about what operators did, and what failed for one cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from engine.errors import RunNotFound
+from engine.inspector.views import View
+from engine.model.criteria import Page, PageRequest, RunFilter
+from engine.model.json import loads
+from engine.model.read_records import FailureSum
+from engine.model.records import AuditRecord
+from engine.model.text import storable
+from engine.ports.persistence import Persistence
+from engine.ports.reads import ReadStore
+
+R = TypeVar("R")
+FIRST_PAGE = PageRequest()
+EVERY_RUN = RunFilter()
+MOST_CAUSES = 1_000
+
+
+class AuditView(View):
+    """One operator command that changed something."""
+
+    id: str
+    created_at: datetime
+    actor: str
+    command: str
+    target: str
+    """A run, `run/stage`, workflow or event id."""
+    run_id: str | None
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    idempotency_key: str | None
+
+
+class FailureView(View):
+    """FAILED runs with one cause."""
+
+    fingerprint: str | None
+    code: str | None
+    example: str | None
+    workflow_id: str
+    stage_id: str | None
+    runs: int
+    first_at: datetime | None
+    last_at: datetime | None
+    wasted: Decimal
+
+
+class OperationsInspector:
+    """The part of the inspector about operators and failures."""
+
+    _persistence: Persistence
+
+    async def audit(
+        self,
+        run_id: str | None = None,
+        *,
+        actor: str | None = None,
+        command: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page: PageRequest = FIRST_PAGE,
+    ) -> Page[AuditView]:
+        """What operators did, the newest first. Raises `RunNotFound` for a run that left no trace either."""
+
+        def read(reads: ReadStore) -> Page[AuditView]:
+            found = reads.audit(page, run_id=run_id, actor=actor, command=command, since=since, until=until)
+            if not found.items and run_id is not None and not reads.exists(run_id):
+                raise RunNotFound(run_id)
+            return Page[AuditView](items=list(map(_audit_view, found.items)), next_cursor=found.next_cursor)
+
+        return await self._read_of(run_id, read)
+
+    async def failures(self, filter: RunFilter = EVERY_RUN) -> Page[FailureView]:  # noqa: A002
+        """The FAILED runs that match, by cause; those with most runs first, at most 1,000 causes."""
+
+        def read(reads: ReadStore) -> Page[FailureView]:
+            return Page[FailureView](items=list(map(_failure_view, reads.failures(filter, MOST_CAUSES))))
+
+        return await self._persistence.read(read)
+
+    async def _read_of(self, run_id: str | None, fn: Callable[[ReadStore], R]) -> R:
+        """A read about a run, or about all."""
+        if run_id is not None and not storable(run_id):
+            raise RunNotFound(run_id)
+        return await self._persistence.read(fn)
+
+
+def _audit_view(record: AuditRecord) -> AuditView:
+    return AuditView(
+        id=str(record.seq),
+        created_at=record.created_at,
+        actor=record.actor,
+        command=record.command,
+        target=record.target,
+        run_id=record.run_id,
+        reason=record.reason,
+        before=None if record.before is None else loads(record.before),
+        after=None if record.after is None else loads(record.after),
+        idempotency_key=record.idempotency_key,
+    )
+
+
+def _failure_view(found: FailureSum) -> FailureView:
+    return FailureView(
+        fingerprint=found.fingerprint,
+        code=found.code,
+        example=found.example,
+        workflow_id=found.workflow_id,
+        stage_id=found.stage_id,
+        runs=found.runs,
+        first_at=found.first_at,
+        last_at=found.last_at,
+        wasted=found.wasted or Decimal(0),
+    )
