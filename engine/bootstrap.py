@@ -21,6 +21,7 @@ from engine.errors import ReadOnly
 from engine.hosts.identity import default_worker_id
 from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
+from engine.inspector.fsck import Finding, check
 from engine.kernel.kernel import Kernel
 from engine.model.json import Json
 from engine.model.redaction import REDACTOR, password_of, secrets_of_environment
@@ -41,8 +42,9 @@ R = TypeVar("R")
 class Engine:
     """An open engine: commands, reads and workers on one database. Made by `open_engine`."""
 
-    def __init__(self, kernel: Kernel, inspector: Inspector, *, read_only: bool) -> None:
+    def __init__(self, kernel: Kernel, inspector: Inspector, blobs: BlobStore, *, read_only: bool) -> None:
         self.kernel = kernel
+        self._blobs = blobs
         self.inspector = inspector
         self._read_only = read_only
         self._watch: Watch | None = None
@@ -99,6 +101,10 @@ class Engine:
         if self._watch is None:
             self._watch = self.kernel.persistence.watch()
         return await self._watch.wait(timeout)
+
+    async def fsck(self) -> list[Finding]:
+        """What is wrong with the database and its blobs; nothing is changed. An empty list: all is sound."""
+        return await check(self.kernel.persistence, self._blobs)
 
     async def close(self) -> None:
         if self._watch is not None:
@@ -187,7 +193,7 @@ def _open(
     if sink is None and plugins:
         sink = PluginRunner(plugins)
     kernel = Kernel(persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=sink, actor=actor)
-    return Engine(kernel, Inspector(persistence, blobs, registry), read_only=read_only)
+    return Engine(kernel, Inspector(persistence, blobs, registry), blobs, read_only=read_only)
 
 
 def _default_blobs(database: SqliteDatabase | PostgresDatabase, persistence: Persistence) -> BlobStore:

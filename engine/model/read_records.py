@@ -177,6 +177,15 @@ class CostSum:
     unpriced: int
 
 
+@dataclass(frozen=True, slots=True)
+class Inconsistency:
+    """Something that must hold and doesn't: how often, and the first examples."""
+
+    rule: str
+    count: int
+    examples: list[str]
+
+
 class FailureSum(NamedTuple):
     """FAILED runs of one workflow and stage with one fingerprint."""
 

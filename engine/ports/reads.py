@@ -14,6 +14,7 @@ from engine.model.read_records import (
     CostSum,
     DefinitionRef,
     FailureSum,
+    Inconsistency,
     QueueCount,
     RunCount,
     RunRow,
@@ -166,3 +167,12 @@ class ReadStore(Protocol):
 
     def blob_keys(self, prefix: str) -> list[str]:
         """Sorted."""
+
+    def inconsistencies(self) -> list[Inconsistency]:
+        """Everything that must hold and doesn't, but for blobs."""
+
+    def pointers(self) -> list[str]:
+        """Every payload text that points to a blob."""
+
+    def artifact_blobs(self) -> list[tuple[str, str]]:
+        """(blob key, digest) of every artifact."""

@@ -46,9 +46,17 @@ _keys = count(1)
 class Driver:
     """Commands in, views out; nothing moves unless a test says so."""
 
-    def __init__(self, kernel: Kernel, inspector: Inspector, clock: FakeClock, sink: CollectingEventSink) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        inspector: Inspector,
+        blobs: BlobStore,
+        clock: FakeClock,
+        sink: CollectingEventSink,
+    ) -> None:
         self.kernel = kernel
         self.inspector = inspector
+        self.blobs = blobs
         self.clock = clock
         self.sink = sink
         self.host = ServerlessHost(kernel, "w")
@@ -70,7 +78,7 @@ class Driver:
         if blobs is None:
             blobs = MemoryBlobStore() if path is None else FilesystemBlobStore(path.with_name(f"{path.name}.blobs"))
         kernel = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink)
-        return cls(kernel, Inspector(store, blobs, registry), clock, sink)
+        return cls(kernel, Inspector(store, blobs, registry), blobs, clock, sink)
 
     async def close(self) -> None:
         await self.kernel.close()

@@ -22,7 +22,7 @@ from engine import (
 )
 from engine.kernel.procedures import outbox_flush
 from engine.plugins import PluginRunner
-from engine.testing import FakeClock, make_kernel
+from engine.testing import FakeClock, MemoryBlobStore, make_kernel
 
 HOUR = timedelta(hours=1)
 
@@ -267,7 +267,7 @@ async def test_d12_a_discard_keeps_the_row_and_its_reason(drive: Drive) -> None:
 
 async def test_d12_without_a_sink_nothing_is_flushed(drive: Drive) -> None:
     kernel = make_kernel([flow(step("one"))], clock=FakeClock())
-    d = Driver(kernel, kernel.inspector, FakeClock(), drive(flow(step("one"))).sink)
+    d = Driver(kernel, kernel.inspector, MemoryBlobStore(), FakeClock(), drive(flow(step("one"))).sink)
     run_id = await d.create()
     assert await d.flush() == FlushOutboxResult(published=0, failed=0, dead_lettered=0)
     (event,) = await d.events(run_id)

@@ -37,9 +37,18 @@ class Dialect:
     """`column` is one of the list bound to that name: one statement text for any length."""
     members: Callable[[list[str]], Any]
     """A list as that bind value."""
+    integrity: tuple[str, ...] = ()
+    """Statements that give rows other than `ok` when the database itself is broken."""
 
 
-SQLITE = Dialect("sqlite", begin="BEGIN IMMEDIATE", insert=sqlite.insert, member=_json_each, members=dumps)
+SQLITE = Dialect(
+    "sqlite",
+    begin="BEGIN IMMEDIATE",
+    insert=sqlite.insert,
+    member=_json_each,
+    members=dumps,
+    integrity=("PRAGMA integrity_check", "PRAGMA foreign_key_check"),
+)
 POSTGRES = Dialect("postgresql", begin="BEGIN", insert=postgresql.insert, member=_any, members=list)
 
 

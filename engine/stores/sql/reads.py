@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from engine.stores.sql.blobs import BlobReads
+from engine.stores.sql.fsck import FsckReads
 from engine.stores.sql.operations import OperationReads
 from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
 
 
-class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads):
+class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads):
     """`engine.ports.reads.ReadStore`, on a connection inside a transaction that is a snapshot."""
