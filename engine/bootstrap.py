@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
 from engine.inspector.fsck import Finding, check
 from engine.kernel.kernel import Kernel
+from engine.kernel.retention import PruneReport, prune
 from engine.model.json import Json
 from engine.model.redaction import REDACTOR, password_of, secrets_of_environment
 from engine.model.status import TERMINAL_RUN
@@ -101,6 +102,28 @@ class Engine:
         if self._watch is None:
             self._watch = self.kernel.persistence.watch()
         return await self._watch.wait(timeout)
+
+    async def prune(
+        self,
+        older_than: timedelta,
+        *,
+        keep_failed: bool = False,
+        batch: int = 500,
+        dry_run: bool = False,
+        on_progress: Callable[[int, int], None] = lambda done, all_: None,
+    ) -> PruneReport:
+        """Remove runs that ended before, with everything of theirs, in bounded batches; what is active stays."""
+        if self._read_only and not dry_run:
+            raise ReadOnly
+        return await prune(
+            self.kernel.persistence,
+            self._blobs,
+            older_than,
+            keep_failed=keep_failed,
+            batch=batch,
+            dry_run=dry_run,
+            on_progress=on_progress,
+        )
 
     async def fsck(self) -> list[Finding]:
         """What is wrong with the database and its blobs; nothing is changed. An empty list: all is sound."""

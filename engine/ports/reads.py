@@ -176,3 +176,12 @@ class ReadStore(Protocol):
 
     def artifact_blobs(self) -> list[tuple[str, str]]:
         """(blob key, digest) of every artifact."""
+
+    def tokens(self) -> set[str]:
+        """Of every delivery and every poll under way."""
+
+    def existing(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of the runs that are there."""
+
+    def expired(self, before: datetime, *, keep_failed: bool) -> int:
+        """How many runs ended before."""

@@ -12,6 +12,7 @@ from engine.ports.jobs import JobTransport
 from engine.ports.logs import LogStore
 from engine.ports.operations import AuditStore, PauseStore
 from engine.ports.outbox import Outbox
+from engine.ports.retention import RetentionStore
 from engine.ports.runs import RunStore
 from engine.ports.stages import StageStore
 
@@ -65,6 +66,8 @@ class UnitOfWork(Protocol):
     def pauses(self) -> PauseStore: ...
     @property
     def audit(self) -> AuditStore: ...
+    @property
+    def retention(self) -> RetentionStore: ...
 
     def announce(self) -> None:
         """After the commit, wake whoever waits for work or news."""

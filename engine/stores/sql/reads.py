@@ -8,7 +8,8 @@ from engine.stores.sql.operations import OperationReads
 from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
+from engine.stores.sql.retention import RetentionReads
 
 
-class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads):
+class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads, RetentionReads):
     """`engine.ports.reads.ReadStore`, on a connection inside a transaction that is a snapshot."""

@@ -327,6 +327,9 @@ keys = Table(
     Column("leased_until", UtcDateTime),
 )
 
+_owned = text("run_id IS NOT NULL")
+Index("ix_idempotency_keys_run", keys.c.run_id, sqlite_where=_owned, postgresql_where=_owned)
+
 workers = Table(
     "workers",
     metadata,

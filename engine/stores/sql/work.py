@@ -16,6 +16,7 @@ from engine.stores.sql.jobs import SqlJobs
 from engine.stores.sql.operations import SqlAudit, SqlPauses
 from engine.stores.sql.outbox import SqlOutbox
 from engine.stores.sql.registers import SqlDefinitions, SqlKeys, SqlWorkers
+from engine.stores.sql.retention import SqlRetention
 from engine.stores.sql.rows import constant
 from engine.stores.sql.runs import IS_DELAYED, SqlRuns
 from engine.stores.sql.said import SqlLogs
@@ -97,6 +98,10 @@ class SqlWork:
     @cached_property
     def audit(self) -> SqlAudit:
         return SqlAudit(self._connection)
+
+    @cached_property
+    def retention(self) -> SqlRetention:
+        return SqlRetention(self._connection, self._dialect, self.now, self.runs.add_counts)
 
     def announce(self) -> None:
         self.announced = True

@@ -16,6 +16,10 @@ depends_on = None
 def upgrade() -> None:
     for name in ("actor_kind", "actor_version", "payload"):
         op.add_column("workflow_annotations", sa.Column(name, sa.Text(), nullable=True))
+    owned = sa.text("run_id IS NOT NULL")
+    op.create_index(
+        "ix_idempotency_keys_run", "idempotency_keys", ["run_id"], sqlite_where=owned, postgresql_where=owned
+    )
     _paused_workflows()
     _audit_log()
     _schedules()
