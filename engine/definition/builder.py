@@ -61,6 +61,11 @@ class WorkflowBuilder:
         for stage in (stage for group in self._groups for stage in group):
             if stage.mode == "async-batch" and stage.check is None:
                 raise self._wrong(f"async-batch stage {stage.id!r} has no check_completion")
+            if stage.isolation == "process" and stage.address is None:
+                raise self._wrong(
+                    f"stage {stage.id!r} has isolation='process', but no process could import it:"
+                    " define it at the top of a module, under the name of its function"
+                )
             for side in ("input", "config", "output"):
                 _buildable(getattr(stage, side), self._wrong, f"the {side} of stage {stage.id!r}")
         return Workflow(self.id, self.name, self.description, self._groups, self.input, self.output)

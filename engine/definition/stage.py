@@ -90,6 +90,16 @@ class Stage(Generic[I, C, O]):
         self.check = check
         return check
 
+    @property
+    def address(self) -> str | None:
+        """`module:name` under which another process finds this stage; None when it can't."""
+        if self.module_name == "__main__" or "<" in self.qualname:
+            return None
+        found: object = sys.modules.get(self.module_name)
+        for part in self.qualname.split("."):
+            found = getattr(found, part, None)
+        return f"{self.module_name}:{self.qualname}" if found is self else None
+
     def __repr__(self) -> str:
         return f"<Stage {self.id!r} {self.module_name}.{self.qualname}>"
 

@@ -91,6 +91,8 @@ class WorkerHost:
         self._loops: list[asyncio.Task[None]] = []
         self._idle = asyncio.Event()
         self._leaving: asyncio.Task[None] | None = None
+        self.exhausted = asyncio.Event()
+        """Set once every slot is held by a body that was abandoned: only a new process helps."""
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +104,7 @@ class WorkerHost:
         self._leaving = None
         self._started_at = time.monotonic()
         self._watch = self._kernel.persistence.watch()
+        self._kernel.threads.on_freed = self._watch.wake
         self._began = self._kernel.clock.now()
         try:
             await self._kernel.persistence.transact(self._register)
@@ -170,11 +173,12 @@ class WorkerHost:
         await self.stop(release=error is not None)
 
     async def run_forever(self, *, install_signals: bool = True) -> None:
-        """Until SIGTERM or SIGINT, which drain; a second one gives everything back at once."""
+        """Until SIGTERM or SIGINT, which drain, a second one gives everything back at once; or until `exhausted`."""
         signals = StopSignals(enabled=install_signals)
         with signals:
             await self.start()
-            await signals.first.wait()
+            enough = [asyncio.create_task(one.wait()) for one in (signals.first, self.exhausted)]
+            await asyncio.wait(enough, return_when=asyncio.FIRST_COMPLETED)
             log.info("draining: %d running", len(self._running))
             stopping = asyncio.create_task(self.stop())
             second = asyncio.create_task(signals.second.wait())
@@ -182,7 +186,8 @@ class WorkerHost:
             if not stopping.done():
                 self._give_all_back()
             await stopping
-            second.cancel()
+            for waiting in (second, *enough):
+                waiting.cancel()
 
     async def run_until_idle(self) -> None:
         """Work until nothing is due and nothing runs, then leave."""
@@ -218,7 +223,7 @@ class WorkerHost:
         assert self._watch is not None
         while not (self._stopping and not self._running and not self._ended):
             ended = self._next_ended()
-            free = 0 if self._stopping else self.concurrency - len(self._running)
+            free = 0 if self._stopping else self._free_slots()
             try:
                 busy = await self._take_turn(ended, free)
             except Exception as error:
@@ -230,6 +235,14 @@ class WorkerHost:
             if not self._running:
                 self._idle.set()
             await self._wait()
+
+    def _free_slots(self) -> int:
+        """A body that was abandoned keeps its slot until its thread ends: it still eats what the slot stands for."""
+        lost = self._kernel.threads.abandoned
+        if lost >= self.concurrency and not self.exhausted.is_set():
+            log.error("all %d slots are held by bodies that were abandoned and don't end", self.concurrency)
+            self.exhausted.set()
+        return self.concurrency - len(self._running) - lost
 
     def _next_ended(self) -> list[Delivery]:
         if self._one_by_one:
@@ -290,7 +303,7 @@ class WorkerHost:
         """Until somebody wakes us or something comes due."""
         assert self._watch is not None
         pause = self._look_every
-        if not self._stopping and len(self._running) < self.concurrency:
+        if not self._stopping and self._free_slots() > 0:
             due = await self._seconds_until(lambda work: work.next_claim_due())
             pause = min(pause, max(due, MIN_PAUSE))
         if await self._watch.wait(pause):

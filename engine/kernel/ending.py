@@ -57,7 +57,14 @@ class GivenBack:
     """The body was interrupted by the operator's stop: due again at once, and the try is not charged."""
 
 
-Ending = Completed | Suspended | Failed | GivenBack
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The body's own process died: due again at once, and the try counts."""
+
+    how: str
+
+
+Ending = Completed | Suspended | Failed | GivenBack | Crashed
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from engine.definition.stage import Stage
 from engine.definition.suspension import StageResult, Suspend
 from engine.definition.workflow import Workflow
 from engine.errors import DefinitionError, InvalidConfig, InvalidInput, InvalidOutput, NonRetryable
-from engine.kernel.ending import Completed, Ending, Failed, Suspended
+from engine.kernel.children import Order, run_child
+from engine.kernel.ending import Completed, Crashed, Ending, Failed, Suspended
 from engine.kernel.outputs import LoadedOutputs, group_input, keep_output, load_texts, put_blob
 from engine.kernel.reporter import LiveReporter
 from engine.kernel.rules.retry import LONGEST
@@ -54,6 +55,8 @@ class Executor:
         """How the body ended; only a cancellation of the caller is raised."""
         stage = workflow.stage(claimed.job.stage_id)
         try:
+            if runs_alone(stage, claimed):
+                return await self._in_child(stage, claimed, reporter)
             context = await self.context(stage, claimed, reporter)
             result = await self._call(stage, context)
             return await self._ending(stage, claimed, result)
@@ -65,6 +68,20 @@ class Executor:
         except BaseException as error:
             # SystemExit and KeyboardInterrupt too: a body may end its stage, never its worker.
             return failure(error)
+
+    async def _in_child(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter) -> Ending:
+        texts = await load_texts(self.blobs, claimed.outputs)
+        given, record = group_input(claimed, texts), claimed.stage
+        validate(stage, "input", given)
+        config = loads(record.config or "{}")
+        validate(stage, "config", config)
+        assert stage.address is not None
+        order = Order(stage.address, stage.id, given, config, texts, facts_of(stage, claimed.job.workflow_id, record))
+        storage = BlobStorage(self.blobs, record.run_id, stage.id)
+        outcome = await _within(stage.timeout, run_child(order, reporter, storage))
+        if isinstance(outcome, Failed | Crashed):
+            return outcome
+        return await self._ending(stage, claimed, outcome)
 
     async def context(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter) -> AnyContext:
         """The context of a delivery. Raises `InvalidInput` or `InvalidConfig` for what the stage's schemas refuse."""
@@ -83,18 +100,10 @@ class Executor:
         outputs: LoadedOutputs,
         reporter: LiveReporter,
     ) -> AnyContext:
-        state = record.suspended_state
         return StageContext(
-            run_id=record.run_id,
-            workflow_id=workflow_id,
-            stage_id=stage.id,
-            stage_name=record.name,
-            stage_number=record.number,
-            attempt=record.attempt,
+            **facts_of(stage, workflow_id, record),
             input=typed_input,
             config=validate(stage, "config", loads(record.config or "{}")),
-            resume_state=None if state is None else loads(state),
-            idempotency_key=f"{record.run_id}:{stage.id}:{record.generation}",
             reporter=reporter,
             outputs=outputs,
             storage=BlobStorage(self.blobs, record.run_id, stage.id),
@@ -137,6 +146,29 @@ class Executor:
             blob.key,
             self.clock.now(),
         )
+
+
+def runs_alone(stage: AnyStage, claimed: Claimed) -> bool:
+    """In a process of its own: asked for, or because a worker died of this job or beside it.
+
+    A stage that no other process can import stays in this one.
+    """
+    return (stage.isolation == "process" or claimed.job.reaped > 0) and stage.address is not None
+
+
+def facts_of(stage: AnyStage, workflow_id: str, record: StageRecord) -> dict[str, Any]:
+    """The plain fields of a context."""
+    state = record.suspended_state
+    return {
+        "run_id": record.run_id,
+        "workflow_id": workflow_id,
+        "stage_id": stage.id,
+        "stage_name": record.name,
+        "stage_number": record.number,
+        "attempt": record.attempt,
+        "resume_state": None if state is None else loads(state),
+        "idempotency_key": f"{record.run_id}:{stage.id}:{record.generation}",
+    }
 
 
 def _segment(name: str) -> str:

@@ -93,7 +93,8 @@ class Kernel:
         self.actor = actor or _somebody()
         self.keeper = Keeper(persistence)
         self._plans = Plans()
-        executor = Executor(blobs, clock, BodyThreads("wfconsole-body"))
+        self.threads = BodyThreads("wfconsole-body")
+        executor = Executor(blobs, clock, self.threads)
         self._deliveries = Deliveries(persistence, registry, self._plans, executor, self.keeper, clock)
 
     @overload

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from engine.kernel.changes import Changes
 from engine.kernel.course import Course, causation, failed_stage
-from engine.kernel.ending import Completed, Delivery, Failed, GivenBack, Suspended, Verdict
+from engine.kernel.ending import Completed, Crashed, Delivery, Failed, GivenBack, Suspended, Verdict
 from engine.kernel.rules.retry import after_failure
 from engine.model.records import JobRecord, Lease, StageRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
@@ -50,6 +50,8 @@ class Settling:
                 return self._suspend(stage, delivery, ending, free)
             case Failed():
                 return self._fail_or_retry(stage, delivery, ending, free)
+            case Crashed():
+                return self._crash(stage, delivery, ending, free)
             case GivenBack():
                 changes.finish_job(claimed.lease, free._replace(status=JobStatus.PENDING, tries=job.tries - 1))
                 self._requeue(stage, None, "given back: the worker stopped", tries=job.tries - 1)
@@ -136,6 +138,19 @@ class Settling:
             )
         )
         return Settled("retrying", retry_at=due)
+
+    def _crash(self, stage: StageRecord, delivery: Delivery, ending: Crashed, free: JobRecord) -> Settled:
+        changes, job = self.changes, delivery.claimed.job
+        how = f"its process was {ending.how}" if ending.how.startswith("killed") else f"its process {ending.how}"
+        if job.tries >= job.max_attempts:
+            error = f"CRASH_LIMIT: {how} during try {job.tries} of {job.max_attempts}"
+            ended = free._replace(status=JobStatus.FAILED, last_error=error, completed_at=changes.now)
+            changes.finish_job(delivery.claimed.lease, ended)
+            self.course.fail(stage, error, "CRASH_LIMIT", causation(job))
+            return Settled("failed")
+        changes.finish_job(delivery.claimed.lease, free._replace(status=JobStatus.PENDING, reaped=job.reaped + 1))
+        self._requeue(stage, "CRASHED", how, tries=job.tries)
+        return Settled("retrying", retry_at=changes.now)
 
     def _requeue(self, stage: StageRecord, code: str | None, why: str, *, tries: int) -> None:
         """The attempt is over without an outcome; the stage is due again at once."""

@@ -23,6 +23,10 @@ class BodyThreads:
         self._name = name
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._idle = 0
+        self.abandoned = 0
+        """Functions nobody waits for any more that still hold their thread."""
+        self.on_freed: Callable[[], None] = lambda: None
+        """Called from such a thread when its function ended after all."""
         self._lock = threading.Lock()
 
     async def run(self, fn: Callable[[], R]) -> R:
@@ -35,7 +39,10 @@ class BodyThreads:
             if not done.done():
                 settle()
 
+        ended = left = False
+
         def task() -> None:
+            nonlocal ended
             try:
                 settle = partial(done.set_result, context.run(fn))
             except StopIteration as error:
@@ -45,9 +52,20 @@ class BodyThreads:
                 settle = partial(done.set_exception, error)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell, settle)
+            with self._lock:
+                ended = True
+                self.abandoned -= left
+            if left:
+                self.on_freed()
 
         self._start(task)
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            with self._lock:
+                left = not ended
+                self.abandoned += left
+            raise
 
     def _start(self, task: Callable[[], None]) -> None:
         with self._lock:

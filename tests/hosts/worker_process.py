@@ -7,13 +7,14 @@ import logging
 import sys
 from datetime import timedelta
 
-from gated_workflows import WORKFLOWS
+import gated_workflows
+import lonely_bodies
 
 from engine.bootstrap import open_engine
 
 
 async def main(url: str, worker_id: str, lease: float, drain: float, concurrency: int) -> None:
-    async with open_engine(url, workflows=WORKFLOWS) as engine:
+    async with open_engine(url, workflows=[*gated_workflows.WORKFLOWS, *lonely_bodies.WORKFLOWS]) as engine:
         worker = engine.worker(
             worker_id,
             concurrency,

@@ -44,6 +44,10 @@ async def work(session: Session) -> int:
         else:
             await host.run_forever(install_signals=True)
         talk(f"worker {host.worker_id} has stopped")
+    if host.exhausted.is_set():
+        # The threads of bodies that don't end can't be got rid of in any other way.
+        talk("starting again: every slot was held by a body that didn't end")
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return DONE
 
 

@@ -13,7 +13,7 @@ from engine.kernel.changes import Changes
 from engine.kernel.claiming import Claiming, Taker
 from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
-from engine.kernel.ending import Completed, Delivery, Failed, GivenBack, Suspended
+from engine.kernel.ending import Completed, Crashed, Delivery, Failed, GivenBack, Suspended
 from engine.kernel.outputs import load_texts
 from engine.kernel.settling import Settled
 from engine.model.json import digest, dumps, loads
@@ -142,5 +142,10 @@ def _result(delivery: Delivery, settled: Settled, output: object) -> ExecuteJobR
             retrying = settled.verdict == "retrying"
             return ExecuteJobResult(
                 outcome="failed", error=failed.error, retryable=retrying, ghost=settled.verdict == "ghost"
+            )
+        case Crashed() as crashed:
+            retrying = settled.verdict == "retrying"
+            return ExecuteJobResult(
+                outcome="failed", error=crashed.how, retryable=retrying, ghost=settled.verdict == "ghost"
             )
     return ExecuteJobResult(outcome="failed", error="interrupted: the job was given back", retryable=True)
