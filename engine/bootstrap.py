@@ -31,6 +31,7 @@ from engine.plugins import PluginRunner
 from engine.ports.blobs import BlobStore
 from engine.ports.clock import Clock
 from engine.ports.persistence import Persistence, Watch
+from engine.ports.scheduler import Scheduler
 from engine.ports.sink import EventSink
 from engine.stores.clock import SystemClock
 from engine.stores.databases import SQLITE, Migrate, PostgresDatabase, SqliteDatabase, database_at
@@ -43,8 +44,17 @@ R = TypeVar("R")
 class Engine:
     """An open engine: commands, reads and workers on one database. Made by `open_engine`."""
 
-    def __init__(self, kernel: Kernel, inspector: Inspector, blobs: BlobStore, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        inspector: Inspector,
+        blobs: BlobStore,
+        scheduler: Scheduler | None = None,
+        *,
+        read_only: bool,
+    ) -> None:
         self.kernel = kernel
+        self.scheduler = scheduler or kernel.scheduler
         self._blobs = blobs
         self.inspector = inspector
         self._read_only = read_only
@@ -166,6 +176,7 @@ def open_engine(
     blob_store: BlobStore | None = None,
     event_sink: EventSink | None = None,
     clock: Clock | None = None,
+    scheduler: Scheduler | None = None,
     registry: WorkflowRegistry | None = None,
     actor: str | None = None,
 ) -> Opening:
@@ -187,6 +198,7 @@ def open_engine(
         sink=event_sink,
         clock=clock,
         actor=actor,
+        scheduler=scheduler,
     )
 
 
@@ -203,6 +215,7 @@ def _open(
     sink: EventSink | None,
     clock: Clock | None,
     actor: str | None,
+    scheduler: Scheduler | None,
 ) -> Engine:
     REDACTOR.know([*secrets_of_environment(), *filter(None, [password_of(url)])])
     if persistence is None:
@@ -216,7 +229,7 @@ def _open(
     if sink is None and plugins:
         sink = PluginRunner(plugins)
     kernel = Kernel(persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=sink, actor=actor)
-    return Engine(kernel, Inspector(persistence, blobs, registry), blobs, read_only=read_only)
+    return Engine(kernel, Inspector(persistence, blobs, registry), blobs, scheduler, read_only=read_only)
 
 
 def _default_blobs(database: SqliteDatabase | PostgresDatabase, persistence: Persistence) -> BlobStore:

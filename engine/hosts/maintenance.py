@@ -31,6 +31,7 @@ class TickResult:
     stale_released: int = 0
     events_flushed: int = 0
     stuck_reaped: int = 0
+    schedules_fired: int = 0
 
 
 def stuck_threshold(stale: timedelta) -> timedelta:
@@ -47,7 +48,8 @@ async def step(name: str, act: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def tick(kernel: Kernel, worker_id: str, stale: timedelta, *, claim_runs: bool) -> TickResult:
-    """Claim pending runs (where nobody else does), poll, reap, flush, look for stuck runs: in this order."""
+    """Fire schedules, claim runs (where nobody else does), poll, reap, flush, look for stuck runs: in this order."""
+    fired = await step("firing schedules", kernel.scheduler.fire_due)
     claimed = None
     if claim_runs:
         claimed = await step("claiming runs", lambda: kernel.dispatch(ClaimPendingRuns(worker_id=worker_id)))
@@ -63,5 +65,6 @@ async def tick(kernel: Kernel, worker_id: str, stale: timedelta, *, claim_runs: 
         suspended_checked=polled.checked if polled else 0,
         stale_released=reaped.released if reaped else 0,
         events_flushed=flushed.published if flushed else 0,
+        schedules_fired=fired or 0,
         stuck_reaped=stuck.transitioned + stuck.failed if stuck else 0,
     )

@@ -198,7 +198,7 @@ class WorkerHost:
             self._watch.wake()
             await self._idle.wait()
             result = await tick(self._kernel, self.worker_id, self._lease, claim_runs=False)
-            found = result.suspended_checked or result.events_flushed or result.stale_released or result.stuck_reaped
+            found = result != TickResult()
             if not (self._running or self._ended or found):
                 break
         await self.stop()

@@ -2,7 +2,7 @@
 
 from engine.inspector.inspector import Inspector
 from engine.inspector.notes import AnnotationView
-from engine.inspector.operations import AuditView, FailureView
+from engine.inspector.operations import AuditView, FailureView, ScheduleView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -45,6 +45,7 @@ __all__ = [
     "RunFilter",
     "RunStatus",
     "RunSummary",
+    "ScheduleView",
     "StageStatus",
     "StageView",
     "WorkerView",

@@ -12,7 +12,7 @@ from engine.inspector.views import View
 from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.json import loads
 from engine.model.read_records import FailureSum
-from engine.model.records import AuditRecord
+from engine.model.records import AuditRecord, ScheduleRecord
 from engine.model.text import storable
 from engine.ports.persistence import Persistence
 from engine.ports.reads import ReadStore
@@ -53,6 +53,22 @@ class FailureView(View):
     wasted: Decimal
 
 
+class ScheduleView(View):
+    """A command put off, or a recurring one; `due_at` is None once it fires no more."""
+
+    id: str
+    command: str
+    workflow_id: str | None
+    cron: str | None
+    zone: str | None
+    due_at: datetime | None
+    created_at: datetime
+    last_fired_at: datetime | None
+    fired: int
+    last_error: str | None
+    actor: str
+
+
 class OperationsInspector:
     """The part of the inspector about operators and failures."""
 
@@ -86,6 +102,10 @@ class OperationsInspector:
 
         return await self._persistence.read(read)
 
+    async def schedules(self) -> list[ScheduleView]:
+        """The next to fire first, those that fire no more last; at most 1,000."""
+        return await self._persistence.read(lambda reads: list(map(_schedule_view, reads.schedules())))
+
     async def _read_of(self, run_id: str | None, fn: Callable[[ReadStore], R]) -> R:
         """A read about a run, or about all."""
         if run_id is not None and not storable(run_id):
@@ -105,6 +125,23 @@ def _audit_view(record: AuditRecord) -> AuditView:
         before=None if record.before is None else loads(record.before),
         after=None if record.after is None else loads(record.after),
         idempotency_key=record.idempotency_key,
+    )
+
+
+def _schedule_view(record: ScheduleRecord) -> ScheduleView:
+    command = loads(record.command)
+    return ScheduleView(
+        id=record.id,
+        command=command["type"],
+        workflow_id=command.get("workflow_id"),
+        cron=record.cron,
+        zone=record.zone,
+        due_at=record.due_at,
+        created_at=record.created_at,
+        last_fired_at=record.last_fired_at,
+        fired=record.fired,
+        last_error=record.last_error,
+        actor=record.actor,
     )
 
 

@@ -37,6 +37,7 @@ from engine.kernel.keeper import Keeper
 from engine.kernel.plans import Plans
 from engine.kernel.procedures import job_execute, outbox_flush, stage_poll_suspended
 from engine.kernel.scene import Scene
+from engine.kernel.scheduling import DatabaseScheduler
 from engine.kernel.threads import BodyThreads
 from engine.model.ids import new_id
 from engine.model.json import Json, digest, dumps, loads
@@ -92,6 +93,7 @@ class Kernel:
         self.sink = sink
         self.actor = actor or _somebody()
         self.keeper = Keeper(persistence)
+        self.scheduler = DatabaseScheduler(persistence, self._carry_out_scheduled, HANDLERS.keys(), self.actor)
         self._plans = Plans()
         self.threads = BodyThreads("wfconsole-body")
         executor = Executor(blobs, clock, self.threads)
@@ -133,6 +135,9 @@ class Kernel:
             owner = run_id if run_id and scene.changes.has_run(run_id) else None
             work.keys.complete(key, command.type, dumps(result.model_dump(mode="json")), owner)
         return result
+
+    def _carry_out_scheduled(self, work: UnitOfWork, command: Command[Any], actor: str, key: str | None) -> Any:
+        return self._carry_out(work, command, actor, key, _payload_hash(command) if key else "")
 
     # --- for hosts ------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from engine.model.records import (
     EventRecord,
     LogRecord,
     PauseRecord,
+    ScheduleRecord,
     StageRecord,
     WorkerRecord,
 )
@@ -185,3 +186,6 @@ class ReadStore(Protocol):
 
     def expired(self, before: datetime, *, keep_failed: bool) -> int:
         """How many runs ended before."""
+
+    def schedules(self) -> list[ScheduleRecord]:
+        """The next to fire first, those that fire no more last."""

@@ -14,6 +14,7 @@ from engine.ports.operations import AuditStore, PauseStore
 from engine.ports.outbox import Outbox
 from engine.ports.retention import RetentionStore
 from engine.ports.runs import RunStore
+from engine.ports.scheduler import ScheduleStore
 from engine.ports.stages import StageStore
 
 
@@ -68,6 +69,8 @@ class UnitOfWork(Protocol):
     def audit(self) -> AuditStore: ...
     @property
     def retention(self) -> RetentionStore: ...
+    @property
+    def schedules(self) -> ScheduleStore: ...
 
     def announce(self) -> None:
         """After the commit, wake whoever waits for work or news."""
@@ -76,4 +79,4 @@ class UnitOfWork(Protocol):
         """When the next scheduled job or delayed run is due."""
 
     def next_upkeep_due(self, workflow_ids: list[str], *, events: bool) -> datetime | None:
-        """When the next poll of these workflows, end of a lease or (with `events`) delivery is due."""
+        """When the next poll of these workflows, end of a lease, schedule or (with `events`) delivery is due."""

@@ -95,7 +95,7 @@ async def plans(store: SqliteStore, ask: Asking) -> list[str]:
         pytest.param(NEXT_CLAIM, ["ix_job_queue_due", "ix_workflow_runs_delayed"], id="next claim"),
         pytest.param(
             NEXT_UPKEEP,
-            ["ix_workflow_stages_poll", "ix_job_queue_leased", "ix_workflow_runs_flush"],
+            ["ix_workflow_stages_poll", "ix_job_queue_leased", "ix_schedules_due", "ix_workflow_runs_flush"],
             id="next upkeep",
         ),
         pytest.param(POLLS, ["ix_workflow_stages_poll"], id="claim polls"),

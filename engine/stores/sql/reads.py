@@ -9,7 +9,8 @@ from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
 from engine.stores.sql.retention import RetentionReads
+from engine.stores.sql.schedules import ScheduleReads
 
 
-class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads, RetentionReads):
+class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads, RetentionReads, ScheduleReads):
     """`engine.ports.reads.ReadStore`, on a connection inside a transaction that is a snapshot."""

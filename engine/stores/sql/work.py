@@ -20,12 +20,15 @@ from engine.stores.sql.retention import SqlRetention
 from engine.stores.sql.rows import constant
 from engine.stores.sql.runs import IS_DELAYED, SqlRuns
 from engine.stores.sql.said import SqlLogs
+from engine.stores.sql.schedules import SqlSchedules
+from engine.stores.sql.side_tables import schedules
 from engine.stores.sql.stages import SqlStages
 from engine.stores.sql.tables import jobs, runs, stages
 
 _due_jobs = select(func.min(jobs.c.due_at)).where(jobs.c.status == constant(JobStatus.SCHEDULED))
 _lease_ends = select(func.min(jobs.c.leased_until)).where(jobs.c.status == constant(JobStatus.RUNNING))
 _delayed_runs = select(func.min(runs.c.start_at)).where(runs.c.status == constant(RunStatus.PENDING), IS_DELAYED)
+_schedules = select(func.min(schedules.c.due_at)).where(schedules.c.due_at.is_not(None))
 _deliveries = select(func.min(runs.c.flush_due_at)).where(runs.c.flush_due_at.is_not(None))
 
 
@@ -103,6 +106,10 @@ class SqlWork:
     def retention(self) -> SqlRetention:
         return SqlRetention(self._connection, self._dialect, self.now, self.runs.add_counts)
 
+    @cached_property
+    def schedules(self) -> SqlSchedules:
+        return SqlSchedules(self._connection, self._dialect, self.now)
+
     def announce(self) -> None:
         self.announced = True
 
@@ -113,7 +120,7 @@ class SqlWork:
         polls = _prepared(self._dialect).polls
         awake = [one for one in workflow_ids if one not in self.pauses.paused()]
         poll = self._connection.execute(polls, {"workflows": self._dialect.members(awake)}).scalar()
-        other = self._earliest(_lease_ends, *((_deliveries,) if events else ()))
+        other = self._earliest(_lease_ends, _schedules, *((_deliveries,) if events else ()))
         return min((moment for moment in (poll, other) if moment is not None), default=None)
 
     def _earliest(self, *statements: Select[Any]) -> datetime | None:
