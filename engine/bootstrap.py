@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from engine.ports.clock import Clock
 from engine.ports.persistence import Persistence, Watch
 from engine.ports.scheduler import Scheduler
 from engine.ports.sink import EventSink
+from engine.sinks.fan_out import FanOut
 from engine.stores.clock import SystemClock
 from engine.stores.databases import SQLITE, Migrate, PostgresDatabase, SqliteDatabase, database_at
 from engine.stores.sql.migrate import HEAD, SchemaState
@@ -174,7 +175,7 @@ def open_engine(
     durability: Durability = "full",
     persistence: Persistence | None = None,
     blob_store: BlobStore | None = None,
-    event_sink: EventSink | None = None,
+    event_sink: EventSink | Sequence[EventSink] | None = None,
     clock: Clock | None = None,
     scheduler: Scheduler | None = None,
     registry: WorkflowRegistry | None = None,
@@ -183,7 +184,8 @@ def open_engine(
     """Open the engine on a database: `sqlite:///path`, `sqlite://` (in memory) or `postgresql://user:pw@host:port/db`.
 
     An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
-    `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced. Entering raises
+    `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced;
+    several event sinks have a delivery state each. Entering raises
     `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for an address that is none.
     """
     return Opening(
@@ -212,7 +214,7 @@ def _open(
     durability: Durability,
     persistence: Persistence | None,
     blobs: BlobStore | None,
-    sink: EventSink | None,
+    sink: EventSink | Sequence[EventSink] | None,
     clock: Clock | None,
     actor: str | None,
     scheduler: Scheduler | None,
@@ -226,10 +228,18 @@ def _open(
         blobs = blobs or _default_blobs(database, persistence)
     clock = clock or SystemClock()
     blobs = blobs or MemoryBlobStore()
-    if sink is None and plugins:
-        sink = PluginRunner(plugins)
-    kernel = Kernel(persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=sink, actor=actor)
+    kernel = Kernel(
+        persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=_one_sink(sink, plugins), actor=actor
+    )
     return Engine(kernel, Inspector(persistence, blobs, registry), blobs, scheduler, read_only=read_only)
+
+
+def _one_sink(given: EventSink | Sequence[EventSink] | None, plugins: tuple[Plugin, ...]) -> EventSink | None:
+    """Plugins are one sink beside the others."""
+    sinks = [] if given is None else list(given) if isinstance(given, Sequence) else [given]
+    if plugins:
+        sinks.insert(0, PluginRunner(plugins))
+    return FanOut(sinks) if len(sinks) > 1 else next(iter(sinks), None)
 
 
 def _default_blobs(database: SqliteDatabase | PostgresDatabase, persistence: Persistence) -> BlobStore:
@@ -268,6 +278,7 @@ def upgrade_schema(url: str) -> tuple[str | None, str]:
 
 __all__ = [
     "Engine",
+    "EventSink",
     "SchemaState",
     "blob_folder",
     "check_schema",

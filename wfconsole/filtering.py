@@ -32,13 +32,14 @@ FIELDS = (
     "status", "wf", "stage", "id", "key", "model", "code", "fp", "bulk", "error",
     "cost", "dur", "idle", "attempt", "since", "until", "ended",
 )  # fmt: skip
-_NOT_YET = frozenset({"model", "bulk", "idle", "attempt"})
+_NOT_YET = frozenset({"model", "idle", "attempt"})
 _LISTS = {
     "status": "status",
     "wf": "workflow_id",
     "stage": "stage_id",
     "id": "ids",
     "key": "key",
+    "bulk": "bulk",
     "code": "code",
     "fp": "fingerprint",
     "error": "error",

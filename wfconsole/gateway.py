@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.bootstrap import Engine, display_url, open_engine
 from engine.commands import Command
 from engine.definition.registry import Loaded, load_workflows
 from engine.definition.workflow import Workflow
 from engine.inspector import Inspector
-from wfconsole.settings import Settings
+from wfconsole.settings import Settings, SettingsError, SinkSettings
+
+if TYPE_CHECKING:
+    from engine.bootstrap import EventSink
 
 R = TypeVar("R")
 
@@ -31,6 +35,8 @@ class Gateway:
             workflows=loaded.workflows,
             plugins=loaded.plugins,
             read_only=settings.read_only,
+            event_sink=configured_sinks(settings) if definitions else (),
+            actor=settings.actor,
         )
         self.engine: Engine
 
@@ -63,3 +69,33 @@ class Gateway:
     async def changed(self, timeout: float) -> bool:
         """Wait until something was committed, by any process: True; or for `timeout` seconds: False."""
         return await self.engine.changed(timeout)
+
+
+def configured_sinks(settings: Settings) -> list[EventSink]:
+    """The sinks of `[sinks]`. Raises `SettingsError` for a variable that isn't set, `EngineError` for a wrong URL."""
+    return [_sink(name, one) for name, one in settings.sinks.items()]
+
+
+def _sink(name: str, one: SinkSettings) -> EventSink:
+    from engine.sinks import LogSink, WebhookSink
+
+    if one.type == "log":
+        return LogSink(name)
+    secrets = (one.secret_env,) if isinstance(one.secret_env, str) else one.secret_env
+    return WebhookSink(
+        name,
+        one.url,
+        secrets=[_variable(name, variable) for variable in secrets],
+        headers={header: _variable(name, variable) for header, variable in one.header_env.items()},
+        on=one.on,
+        timeout=one.timeout,
+        max_retries=one.max_retries,
+        allow_private=one.allow_private,
+    )
+
+
+def _variable(sink: str, name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SettingsError(f"[sinks.{sink}] names the environment variable {name}, which isn't set")
+    return value

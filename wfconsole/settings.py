@@ -40,6 +40,22 @@ class Profile(BaseModel):
     confirm: Literal["ask", "typed"] | None = None
 
 
+class SinkSettings(BaseModel):
+    """What `[sinks.NAME]` may say. Secrets and headers with keys come from environment variables, by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    type: Literal["webhook", "log"]
+    url: str = ""
+    secret_env: str | tuple[str, ...] = ()
+    """The variables that hold the signing secrets."""
+    header_env: dict[str, str] = {}
+    """Header name to the variable that holds its value."""
+    on: tuple[str, ...] | None = None
+    timeout: float = Field(default=10.0, gt=0, le=30)
+    max_retries: int = Field(default=3, ge=1)
+    allow_private: bool = False
+
+
 class Settings(BaseModel):
     """Everything that can be set. Constructible directly; `load` merges the sources."""
 
@@ -63,7 +79,7 @@ class Settings(BaseModel):
     actor: str | None = None
     demo: bool = False
     keys: dict[str, str] = {}
-    sinks: dict[str, Any] = Field(default={})
+    sinks: dict[str, SinkSettings] = {}
     providers: dict[str, Any] = Field(default={})
     budgets: dict[str, Any] = Field(default={})
 

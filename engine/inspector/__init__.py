@@ -2,7 +2,7 @@
 
 from engine.inspector.inspector import Inspector
 from engine.inspector.notes import AnnotationView
-from engine.inspector.operations import AuditView, FailureView, ScheduleView
+from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -46,6 +46,7 @@ __all__ = [
     "RunStatus",
     "RunSummary",
     "ScheduleView",
+    "SinkView",
     "StageStatus",
     "StageView",
     "WorkerView",

@@ -69,6 +69,18 @@ class ScheduleView(View):
     actor: str
 
 
+class SinkView(View):
+    """Where events go; `failing_since` is None while it takes them."""
+
+    id: str
+    target: str
+    ok_at: datetime | None
+    failing_since: datetime | None
+    last_error: str | None
+    pending: int
+    dead: int
+
+
 class OperationsInspector:
     """The part of the inspector about operators and failures."""
 
@@ -105,6 +117,14 @@ class OperationsInspector:
     async def schedules(self) -> list[ScheduleView]:
         """The next to fire first, those that fire no more last; at most 1,000."""
         return await self._persistence.read(lambda reads: list(map(_schedule_view, reads.schedules())))
+
+    async def sinks(self) -> list[SinkView]:
+        """The sinks that ever delivered or failed to, by id."""
+
+        def read(reads: ReadStore) -> list[SinkView]:
+            return [SinkView(**one.sink._asdict(), pending=one.pending, dead=one.dead) for one in reads.sinks()]
+
+        return await self._persistence.read(read)
 
     async def _read_of(self, run_id: str | None, fn: Callable[[ReadStore], R]) -> R:
         """A read about a run, or about all."""

@@ -35,6 +35,13 @@ def note(
                 before=None if before is None else dumps(redact_json(dict(before))),
                 after=None if after is None else dumps(redact_json(dict(after))),
                 idempotency_key=scene.key,
+                bulk=_bulk(scene.key, run_id),
             )
         ]
     )
+
+
+def _bulk(key: str | None, run_id: str | None) -> str | None:
+    """`BULK` of the key `BULK/ID` that a bulk action gives each of its runs."""
+    ending = f"/{run_id}"
+    return key.removesuffix(ending) if key is not None and run_id is not None and key.endswith(ending) else None

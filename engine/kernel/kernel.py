@@ -38,6 +38,7 @@ from engine.kernel.plans import Plans
 from engine.kernel.procedures import job_execute, outbox_flush, stage_poll_suspended
 from engine.kernel.scene import Scene
 from engine.kernel.scheduling import DatabaseScheduler
+from engine.kernel.sink_health import SinkHealth
 from engine.kernel.threads import BodyThreads
 from engine.model.ids import new_id
 from engine.model.json import Json, digest, dumps, loads
@@ -92,6 +93,7 @@ class Kernel:
         self.clock = clock
         self.sink = sink
         self.actor = actor or _somebody()
+        self._health = SinkHealth()
         self.keeper = Keeper(persistence)
         self.scheduler = DatabaseScheduler(persistence, self._carry_out_scheduled, HANDLERS.keys(), self.actor)
         self._plans = Plans()
@@ -115,7 +117,7 @@ class Kernel:
         if isinstance(known, PollSuspendedStages):
             return await stage_poll_suspended.poll(known, self._deliveries)
         if isinstance(known, FlushOutbox):
-            return await outbox_flush.flush(known, self.persistence, self.sink)
+            return await outbox_flush.flush(known, self.persistence, self.sink, self._health)
         key: str | None = getattr(known, "idempotency_key", None)
         payload = _payload_hash(known) if key else ""
         who = actor or self.actor

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from engine.model.payload import parse_pointer
 from engine.ports.blobs import BlobStore
@@ -78,9 +79,12 @@ async def collect_garbage(persistence: Persistence, blobs: BlobStore) -> int:
             keys = await blobs.list(prefix)
             await asyncio.gather(*(blobs.delete(key) for key in keys))
             deleted += len(keys)
-        done = list(prefixes)
-        await persistence.transact(lambda work, done=done: work.retention.collected(done))  # type: ignore[misc]
+        await persistence.transact(partial(_note_collected, prefixes=prefixes))
     return deleted
+
+
+def _note_collected(work: UnitOfWork, prefixes: list[str]) -> None:
+    work.retention.collected(prefixes)
 
 
 async def collect_orphans(persistence: Persistence, blobs: BlobStore) -> int:

@@ -35,6 +35,8 @@ class RunFilter(BaseModel):
     code: tuple[str, ...] = ()
     fingerprint: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    bulk: tuple[str, ...] = ()
+    """Ids of bulk actions: the runs they changed."""
     ids: tuple[str, ...] | None = None
     """Run ids or unique prefixes of them; an empty tuple matches nothing."""
     min_cost: Decimal | None = None

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
 
-from engine.model.records import AnnotationRecord, JobRecord, PauseRecord, WorkerRecord
+from engine.model.records import AnnotationRecord, JobRecord, PauseRecord, SinkRecord, WorkerRecord
 from engine.model.status import RunStatus, StageStatus
 
 T = TypeVar("T")
@@ -175,6 +175,15 @@ class CostSum:
     cost: Decimal
     wasted: Decimal
     unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkBacklog:
+    """A sink, and how many events it has not got yet and gave up."""
+
+    sink: SinkRecord
+    pending: int
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)

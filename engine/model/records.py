@@ -290,6 +290,8 @@ class AuditRecord(NamedTuple):
     before: str | None
     after: str | None
     idempotency_key: str | None = None
+    bulk: str | None = None
+    """Of a bulk action: the part of the key `BULK/ID` before the run's id."""
     seq: int = 0
     """Given by the store, rising in commit order."""
 

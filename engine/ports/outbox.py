@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from engine.model.records import EventRecord
+from engine.model.records import EventRecord, SinkDeliveryRecord, SinkRecord
 
 
 class Outbox(Protocol):
@@ -29,6 +29,18 @@ class Outbox(Protocol):
 
     def save(self, events: Sequence[EventRecord]) -> None:
         """Write what delivery did to these events."""
+
+    def states(self, event_ids: Sequence[str]) -> list[SinkDeliveryRecord]:
+        """What became of these events at each of several sinks."""
+
+    def save_states(self, states: Sequence[SinkDeliveryRecord], done: Sequence[str]) -> None:
+        """Write states, and forget those of the events that are `done`."""
+
+    def forget_failures(self, event_ids: Sequence[str]) -> None:
+        """The sinks that gave these events up get them again; those that took them don't."""
+
+    def note_sinks(self, sinks: Sequence[SinkRecord]) -> None:
+        """How sinks do."""
 
     def close(self, event_ids: Sequence[str], reason: str) -> int:
         """Discard dead letters; how many were dead."""

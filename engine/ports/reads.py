@@ -19,6 +19,7 @@ from engine.model.read_records import (
     RunCount,
     RunRow,
     RunWhole,
+    SinkBacklog,
     Situation,
     Slice,
     StageRow,
@@ -189,3 +190,6 @@ class ReadStore(Protocol):
 
     def schedules(self) -> list[ScheduleRecord]:
         """The next to fire first, those that fire no more last."""
+
+    def sinks(self) -> list[SinkBacklog]:
+        """The sinks that ever delivered or failed to, by id."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
 import sys
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def alone(ctx: StageContext[Order, Settings]) -> Any:
         case "hold":
             _enter(ctx)
             while not ctx.cancelled:
-                time.sleep(0.01)
+                threading.Event().wait(0.01)
             Path(ctx.input.path, "noticed").touch()
         case "deaf":
             _enter(ctx)
@@ -93,16 +93,16 @@ def killer(ctx: StageContext[Order, NoConfig]) -> Any:
     """Takes its process along: in the worker's own process, the worker."""
     _enter(ctx)
     while len(list(Path(ctx.input.path).parent.glob("neighbour-*/entered-*"))) < ctx.input.size:
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @stage(id="neighbour", retry=QUICK)
 async def neighbour(ctx: StageContext[Order, NoConfig]) -> Any:
-    import asyncio
-
     _enter(ctx)
-    await asyncio.sleep(0.3 if ctx.attempt == 1 else 0)
+    if ctx.attempt == 1:
+        # Long enough to be beside the killer when it strikes.
+        await asyncio.to_thread(threading.Event().wait, 0.3)
     return ctx.attempt
 
 

@@ -20,6 +20,7 @@ from engine import (
     RunNotFound,
     define_plugin,
 )
+from engine.kernel import delivering
 from engine.kernel.procedures import outbox_flush
 from engine.plugins import PluginRunner
 from engine.testing import FakeClock, MemoryBlobStore, make_kernel
@@ -296,7 +297,7 @@ async def test_d12_a_flusher_whose_time_is_up_starts_no_further_run(
 
 
 async def test_a_sink_that_hangs_is_a_failed_delivery(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_flush, "EMIT_SECONDS", 0.03)
+    monkeypatch.setattr(delivering, "EMIT_SECONDS", 0.03)
 
     class Hanging:
         async def emit(self, event: Event) -> None:

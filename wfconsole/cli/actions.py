@@ -1,87 +1,75 @@
-"""Acting on runs: cancel, retry, rerun. One target answers with its own exit code, several with a report."""
+"""Acting on runs: cancel, retry, rerun, poll. One target answers with its own exit code, several with a report."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
 
 from pydantic import BaseModel
 
-from engine.commands import CancelRun, RerunFrom, RerunFromResult, RetryFailed
-from engine.errors import EngineError, IllegalTransition, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from engine.commands import CancelRun, PollNow, RerunFrom, RerunFromResult, RetryFailed
+from engine.errors import IllegalTransition
 from engine.inspector.views import RunDetail, RunSummary
 from engine.model.criteria import PageRequest, RunFilter
 from engine.model.ids import new_id
 from engine.model.status import RunStatus
+from wfconsole.actions import stages_again
+from wfconsole.bulk import Item, Pace, Report, Skipped, run_bulk
 from wfconsole.cli.exits import DONE, PARTLY, NotFound, UsageError
 from wfconsole.cli.given import read_config
 from wfconsole.cli.output import talk
+from wfconsole.cli.progress import ProgressLine
 from wfconsole.cli.run_ids import resolve
 from wfconsole.cli.session import Session
 from wfconsole.cli.waiting import say_if_nobody_works, until_ended, verdict
 from wfconsole.formatting import STATUS, short_id, state_of
 from wfconsole.gateway import Gateway
 
-
-class Item(BaseModel):
-    """What became of one target."""
-
-    id: str
-    result: Literal["done", "skipped", "failed"]
-    reason: str | None = None
-
-
-class Report(BaseModel):
-    """What a bulk action did. `bulk` is the id its keys begin with."""
-
-    bulk: str
-    done: int
-    skipped: int
-    failed: int
-    items: list[Item]
-
-
-class Skipped(Exception):
-    """Nothing had to be done; the message says why."""
+_PAGE = 1_000
 
 
 @dataclass(frozen=True)
-class Target:
-    """A run to act on, with the idempotency key to do it under."""
+class Verb:
+    """What is done to each run: `act` under an idempotency key, `consequence` says what would come of it."""
 
-    run: RunSummary
-    key: str | None
-
-
-Act = Callable[[Gateway, Target], Awaitable[BaseModel]]
+    ask: str
+    act: Callable[[Gateway, str, str | None], Awaitable[BaseModel]]
+    consequence: Callable[[RunDetail], str]
+    ends_runs: bool = False
 
 
 async def cancel(session: Session) -> int:
     """Cancel runs. Already cancelled ones are skipped, other ended ones refused."""
     reason = session.arguments.reason
 
-    async def act(gateway: Gateway, target: Target) -> BaseModel:
-        command = CancelRun(run_id=target.run.id, reason=reason, idempotency_key=target.key)
-        answer = await gateway.send(command)
+    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
+        answer = await gateway.send(CancelRun(run_id=run_id, reason=reason, idempotency_key=key))
         if not answer.cancelled:
-            now: RunDetail = await gateway.inspector.run(target.run.id)
+            now: RunDetail = await gateway.inspector.run(run_id)
             if now.status is RunStatus.CANCELLED:
                 raise Skipped("already cancelled")
-            raise IllegalTransition(target.run.id, now.status, "cancel it")
+            raise IllegalTransition(run_id, now.status, "cancel it")
         return answer
 
-    return await _act_on(session, "Cancel", act, ends_runs=True)
+    def consequence(run: RunDetail) -> str:
+        return f"would stop it ({run.status}{', in ' + ', '.join(run.current_stages) if run.current_stages else ''})"
+
+    return await _act_on(session, Verb("Cancel", act, consequence, ends_runs=True))
 
 
 async def retry(session: Session) -> int:
     """Run the failed stages of failed runs again; completed siblings are kept."""
 
-    async def act(gateway: Gateway, target: Target) -> BaseModel:
-        return await gateway.send(RetryFailed(run_id=target.run.id, idempotency_key=target.key))
+    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
+        return await gateway.send(RetryFailed(run_id=run_id, idempotency_key=key))
 
-    return await _act_on(session, "Retry the failed stages of", act)
+    def consequence(run: RunDetail) -> str:
+        failed = [stage.stage_id for stage in run.stages if stage.status == "FAILED"]
+        return f"would run again: {', '.join(failed)}" if failed else f"would be refused: it is {run.status}"
+
+    return await _act_on(session, Verb("Retry the failed stages of", act, consequence))
 
 
 async def rerun(session: Session) -> int:
@@ -89,39 +77,62 @@ async def rerun(session: Session) -> int:
     given = session.arguments
     config = read_config(given.set_config)
 
-    async def act(gateway: Gateway, target: Target) -> BaseModel:
+    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
         command = RerunFrom(
-            run_id=target.run.id,
+            run_id=run_id,
             from_stage_id=given.from_stage,
             config=config,
             reuse_ai=given.reuse_ai,
-            idempotency_key=target.key,
+            idempotency_key=key,
         )
         return await gateway.send(command)
 
-    return await _act_on(session, f"Rerun from {given.from_stage}", act)
+    def consequence(run: RunDetail) -> str:
+        again, reused = stages_again(run, given.from_stage)
+        return f"would run again: {', '.join(again)}; reused: {', '.join(reused) or 'nothing'}"
+
+    return await _act_on(session, Verb(f"Rerun from {given.from_stage}", act, consequence))
 
 
-async def _act_on(session: Session, verb: str, act: Act, *, ends_runs: bool = False) -> int:
+async def poll(session: Session) -> int:
+    """Poll now, or skip a backoff."""
+
+    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
+        answer = await gateway.send(PollNow(run_id=run_id))
+        if not answer.stages:
+            raise Skipped("nothing of it waits")
+        return answer
+
+    return await _act_on(session, Verb("Poll", act, lambda run: f"would poll {', '.join(run.current_stages) or '-'}"))
+
+
+async def _act_on(session: Session, verb: Verb) -> int:
     given = session.arguments
     session.forbid_read_only()
     timeout = session.duration("timeout")
-    if timeout is not None and not given.wait:
-        raise UsageError("--timeout goes with --wait")
+    if timeout is not None and not (given.wait or given.canary):
+        raise UsageError("--timeout goes with --wait or --canary")
+    if bool(given.runs) == (given.filter is not None):
+        raise UsageError("say which runs: their ids, or --filter EXPR")
+    if given.filter is not None and not given.dry_run:
+        session.insist("--filter")
     names = _names(session)
     async with session.gateway() as gateway:
-        targets, missing = await _targets(session, gateway, names)
-        if targets:
-            session.confirm(_question(verb, targets), word=_word(targets))
+        runs, missing = await _targets(session, gateway, names)
+        if given.dry_run:
+            return await _consequences(session, gateway, verb, runs, missing)
+        if runs:
+            session.confirm(_question(verb.ask, runs), word=_word(runs))
         bulk = given.key or new_id()
-        if len(targets) + len(missing) == 1:
-            code = await _one(session, gateway, targets, missing, act, bulk)
+        if given.filter is None and len(runs) + len(missing) == 1:
+            code = await _one(session, gateway, runs, missing, verb, bulk)
         else:
-            code = await _several(session, gateway, targets, missing, act, bulk)
-        if given.wait and targets:
-            await say_if_nobody_works(gateway, [target.run.id for target in targets])
-            ended = await until_ended(gateway, [target.run.id for target in targets], timeout)
-            return code or (DONE if ends_runs else verdict(ended))
+            code = await _several(session, gateway, runs, missing, verb, bulk, timeout)
+        if given.wait and runs:
+            ids = [run.id for run in runs]
+            await say_if_nobody_works(gateway, ids)
+            ended = await until_ended(gateway, ids, timeout)
+            return code or (DONE if verb.ends_runs else verdict(ended))
         return code
 
 
@@ -140,55 +151,94 @@ def _names(session: Session) -> list[str]:
 async def _one(
     session: Session,
     gateway: Gateway,
-    targets: Sequence[Target],
+    runs: Sequence[RunSummary],
     missing: Sequence[Item],
-    act: Act,
+    verb: Verb,
     bulk: str,
 ) -> int:
     """One target: what goes wrong is the command's own error."""
     if missing:
         raise NotFound(missing[0].reason or "no such run")
-    target = targets[0]
+    run = runs[0]
     try:
-        answer = await act(gateway, target)
-        item = Item(id=target.run.id, result="done")
+        answer: BaseModel | None = await verb.act(gateway, run.id, session.arguments.key)
+        item = Item(id=run.id, result="done")
     except Skipped as skipped:
         answer = None
-        item = Item(id=target.run.id, result="skipped", reason=str(skipped))
+        item = Item(id=run.id, result="skipped", reason=str(skipped))
     if session.out.as_json and isinstance(answer, RerunFromResult):
         session.out.document(answer)
     else:
-        _print(session, _report(bulk, [item]))
+        print_report(session, Report.of(bulk, [item]))
     return DONE
 
 
 async def _several(
     session: Session,
     gateway: Gateway,
-    targets: Sequence[Target],
+    runs: Sequence[RunSummary],
     missing: Sequence[Item],
-    act: Act,
+    verb: Verb,
     bulk: str,
+    timeout: timedelta | None,
 ) -> int:
-    items = list(missing)
-    for target in targets:
-        try:
-            await act(gateway, Target(target.run, f"{bulk}/{target.run.id}"))
-            items.append(Item(id=target.run.id, result="done"))
-        except Skipped as skipped:
-            items.append(Item(id=target.run.id, result="skipped", reason=str(skipped)))
-        except (StoreUnavailable, SchemaTooOld, SchemaTooNew):
-            raise
-        except EngineError as error:
-            items.append(Item(id=target.run.id, result="failed", reason=str(error)))
-    report = _report(bulk, items)
-    _print(session, report)
+    pace = pace_of(session, len(runs))
+
+    async def ended_well(ids: Sequence[str]) -> str | None:
+        if verb.ends_runs or not ids:
+            return None
+        await say_if_nobody_works(gateway, ids)
+        ended = await until_ended(gateway, ids, timeout)
+        bad = [run for run in ended if run.status is not RunStatus.COMPLETED]
+        return f"{bad[0].id} {bad[0].status}: {bad[0].error or ''}".rstrip(": ") if bad else None
+
+    with ProgressLine() as line:
+        done = 0
+
+        def on_item(item: Item, total: int) -> None:
+            nonlocal done
+            done += 1
+            line.paint(done / total, f"{done} of {total} runs")
+
+        report = await run_bulk(
+            bulk,
+            [run.id for run in runs],
+            lambda run_id, key: verb.act(gateway, run_id, key),
+            pace,
+            ended_well=ended_well,
+            on_item=on_item,
+        )
+    report = Report.of(bulk, [*missing, *report.items])
+    print_report(session, report)
     return PARTLY if report.failed else DONE
 
 
-async def _targets(session: Session, gateway: Gateway, names: Sequence[str]) -> tuple[list[Target], list[Item]]:
-    """The runs to act on, each once, and those that don't exist; raises for an ambiguous prefix."""
-    found: dict[str, Target] = {}
+def pace_of(session: Session, total: int) -> Pace:
+    """The pace that `--canary`, `--rate` and `--max-failures` ask for; raises `UsageError`."""
+    given = session.arguments
+    try:
+        return Pace.of(total, given.canary, given.rate, given.max_failures)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+async def _consequences(
+    session: Session, gateway: Gateway, verb: Verb, runs: Sequence[RunSummary], missing: Sequence[Item]
+) -> int:
+    """What would happen; nothing does."""
+    items = list(missing)
+    for run in runs:
+        whole: RunDetail = await gateway.inspector.run(run.id)
+        items.append(Item(id=run.id, result="skipped", reason=verb.consequence(whole)))
+    print_report(session, Report.of("-", items))
+    return PARTLY if missing else DONE
+
+
+async def _targets(session: Session, gateway: Gateway, names: Sequence[str]) -> tuple[list[RunSummary], list[Item]]:
+    """The runs to act on, each once, as they are now; those that don't exist; raises for an ambiguous prefix."""
+    if session.arguments.filter is not None:
+        return await _matching(session, gateway), []
+    found: dict[str, RunSummary] = {}
     missing: list[Item] = []
     for given in names:
         try:
@@ -198,30 +248,39 @@ async def _targets(session: Session, gateway: Gateway, names: Sequence[str]) -> 
             continue
         page = await gateway.inspector.runs(RunFilter(ids=(run_id,)), PageRequest(limit=1))
         if page.items:
-            found[run_id] = Target(page.items[0], session.arguments.key)
+            found[run_id] = page.items[0]
         else:
             missing.append(Item(id=given, result="failed", reason=f"no run {given!r}"))
     return list(found.values()), missing
 
 
-def _question(verb: str, targets: Sequence[Target]) -> str:
-    if len(targets) == 1:
-        run = targets[0].run
+async def _matching(session: Session, gateway: Gateway) -> list[RunSummary]:
+    """Every run that matches the filter now, the oldest first."""
+    wanted = session.filter(session.arguments.filter)
+    found: list[RunSummary] = []
+    page = PageRequest(limit=_PAGE, sort="created_at")
+    while True:
+        part = await gateway.inspector.runs(wanted, page)
+        found += part.items
+        if part.next_cursor is None:
+            return found
+        page = page.model_copy(update={"cursor": part.next_cursor})
+
+
+def _question(verb: str, runs: Sequence[RunSummary]) -> str:
+    if len(runs) == 1:
+        run = runs[0]
         return f"{verb} run {run.id} ({run.workflow_id}, {STATUS[state_of(run)].word})?"
-    workflows = sorted({target.run.workflow_id for target in targets})
-    return f"{verb} {len(targets)} runs ({', '.join(workflows)})?"
+    workflows = sorted({run.workflow_id for run in runs})
+    return f"{verb} {len(runs)} runs ({', '.join(workflows)})?"
 
 
-def _word(targets: Sequence[Target]) -> str:
-    return short_id(targets[0].run.id) if len(targets) == 1 else str(len(targets))
+def _word(runs: Sequence[RunSummary]) -> str:
+    """What is typed where a yes is not enough: the short id, or how many."""
+    return short_id(runs[0].id) if len(runs) == 1 else str(len(runs))
 
 
-def _report(bulk: str, items: Sequence[Item]) -> Report:
-    counts = {result: sum(item.result == result for item in items) for result in ("done", "skipped", "failed")}
-    return Report(bulk=bulk, items=list(items), **counts)
-
-
-def _print(session: Session, report: Report) -> None:
+def print_report(session: Session, report: Report) -> None:
     if session.out.as_json:
         session.out.document(report)
         return

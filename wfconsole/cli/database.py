@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
+from datetime import timedelta
 
-from wfconsole.cli.exits import DATABASE, DONE
+from wfconsole.cli.exits import DATABASE, DONE, UsageError
 from wfconsole.cli.output import talk
+from wfconsole.cli.progress import ProgressLine
 from wfconsole.cli.session import Session
 
 
@@ -36,3 +39,37 @@ async def check(session: Session) -> int:
     if not state.ok:
         talk("run `wfconsole db upgrade`")
     return DONE if state.ok else DATABASE
+
+
+async def prune(session: Session) -> int:
+    """Remove runs that ended long ago, in batches; what is active stays."""
+    given = session.arguments
+    session.forbid_read_only()
+    older_than = session.duration("older_than")
+    assert older_than is not None
+    if older_than < timedelta(0):
+        raise UsageError("--older-than can't be negative")
+    if not given.dry_run:
+        session.insist("db prune")
+    async with session.gateway(definitions=False) as gateway:
+        engine = gateway.engine
+        due = (await engine.prune(older_than, keep_failed=given.keep_failed, dry_run=True)).runs
+        if given.dry_run:
+            report = await engine.prune(older_than, keep_failed=given.keep_failed, dry_run=True)
+        else:
+            session.confirm(f"Remove {due} runs and everything of theirs?", word=str(due))
+            with ProgressLine() as line:
+                report = await engine.prune(
+                    older_than,
+                    keep_failed=given.keep_failed,
+                    on_progress=lambda done, of: line.paint(done / max(of, 1), f"{done} of {of} runs"),
+                )
+    if session.out.as_json:
+        session.out.document(asdict(report))
+    elif report.dry_run:
+        session.out.line(f"{report.runs} runs would be removed")
+    else:
+        session.out.line(
+            f"{report.runs} runs removed, with {report.undelivered} undelivered events, {report.blobs} blobs"
+        )
+    return DONE

@@ -10,7 +10,7 @@ from engine.commands import DiscardDeadLetters, ReplayDeadLetters
 from engine.inspector.views import EventView
 from engine.model.criteria import Page, PageRequest
 from engine.model.ids import new_id
-from wfconsole.cli.actions import Item, Report
+from wfconsole.bulk import Item, Report
 from wfconsole.cli.encoding import page
 from wfconsole.cli.exits import DONE, PARTLY, NotFound, UsageError
 from wfconsole.cli.output import Cell, Printer, talk

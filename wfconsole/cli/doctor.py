@@ -41,7 +41,9 @@ async def doctor(session: Session) -> int:
     settings = session.settings
     findings = [*_programs(), *_permissions(settings), *_terminal()]
     workflows, sinks = _workflows(settings)
-    findings += [workflows, *await _database(settings, sinks)]
+    findings += [workflows, *await _database(settings, sinks or bool(settings.sinks))]
+    if session.arguments.fsck:
+        findings += await _fsck(settings)
     if session.out.as_json:
         session.out.document(page(findings))
     else:
@@ -50,7 +52,7 @@ async def doctor(session: Session) -> int:
         ]
         session.out.table(("CHECK", "", ""), rows)
     failed = {finding.check for finding in findings if finding.level == "failed"}
-    return DATABASE if "database" in failed else USAGE if failed else DONE
+    return DATABASE if failed & {"database", "fsck"} else USAGE if failed else DONE
 
 
 def wal_bug(version: tuple[int, ...]) -> bool:
@@ -142,3 +144,22 @@ async def _database(settings: Settings, sinks: bool) -> list[Finding]:
         message = f"{overview.queue} wait and no worker is alive: start one with `wfconsole worker`"
         found.append(Finding(check="workers", level="warning", message=message))
     return found
+
+
+async def _fsck(settings: Settings) -> list[Finding]:
+    """Everything that must hold in the database, and doesn't."""
+    from engine.bootstrap import open_engine
+
+    try:
+        async with open_engine(settings.database, workflows=[], read_only=True) as engine:
+            broken = await engine.fsck()
+    except EngineError as error:
+        return [Finding(check="fsck", level="failed", message=str(error))]
+    if not broken:
+        return [Finding(check="fsck", level="ok", message="everything holds that must")]
+    return [
+        Finding(
+            check="fsck", level="failed", message=f"not so: {one.rule} ({one.count}): {', '.join(one.examples[:5])}"
+        )
+        for one in broken
+    ]

@@ -168,9 +168,12 @@ def _action_commands(commands: Family) -> None:
         ("cancel", "cancel runs"),
         ("retry", "run the failed stages of failed runs again"),
         ("rerun", "run again from a stage on"),
+        ("poll", "poll waiting stages now, or skip a backoff"),
     ):
         parser = commands.add(name, f"actions:{name}", summary)
-        parser.add_argument("runs", nargs="+", metavar="RUN", help="ids, @last, or - for ids on standard input")
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="ids, @last, or - for ids on standard input")
+        parser.add_argument("--filter", metavar="EXPR", help="every run that matches; needs --yes without a terminal")
+        _bulk(parser)
         parser.add_argument("--key", metavar="KEY", help="idempotency key; of several runs: KEY/ID each")
         parser.add_argument("--yes", action="store_true", help="don't ask")
         parser.add_argument("--wait", action="store_true", help="wait for their end")
@@ -181,6 +184,36 @@ def _action_commands(commands: Family) -> None:
             parser.add_argument("--from", dest="from_stage", required=True, metavar="STAGE")
             parser.add_argument("--reuse-ai", action="store_true", help="answer equal AI calls from the former attempt")
             _set_config(parser)
+    _operator_commands(commands)
+
+
+def _bulk(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show the consequences, change nothing")
+    parser.add_argument("--canary", type=int, default=0, metavar="N", help="N first; the rest if those end well")
+    parser.add_argument("--rate", metavar="N/min", help="no faster than that")
+    parser.add_argument("--max-failures", metavar="N|N%", help="stop when more fail")
+
+
+def _operator_commands(commands: Family) -> None:
+    give_up = commands.add("give-up", "operators:give_up", "fail a waiting stage")
+    give_up.add_argument("run", metavar="RUN")
+    give_up.add_argument("--stage", required=True, metavar="ID")
+    give_up.add_argument("--reason", required=True, metavar="TEXT")
+    give_up.add_argument("--yes", action="store_true", help="don't ask")
+    for name, summary in (("pause", "claim nothing new of a workflow"), ("resume", "end a pause")):
+        parser = commands.add(name, f"operators:{name}", summary)
+        parser.add_argument("workflow", metavar="WORKFLOW")
+        parser.add_argument("--reason", metavar="TEXT")
+    note = commands.add("note", "operators:note", "an annotation by hand")
+    note.add_argument("run", metavar="RUN")
+    note.add_argument("text", metavar="TEXT")
+    failures = commands.add("failures", "operators:failures", "failed runs grouped by cause")
+    failures.add_argument("--filter", metavar="EXPR", help="of runs that match")
+    audit = commands.add("audit", "operators:audit", "who did what")
+    audit.add_argument("run", nargs="?", metavar="RUN")
+    audit.add_argument("--actor", metavar="NAME")
+    audit.add_argument("--limit", type=int, default=50, metavar="N")
+    audit.add_argument("--cursor", metavar="CURSOR")
 
 
 def _place_commands(commands: Family) -> None:
@@ -209,6 +242,9 @@ def _place_commands(commands: Family) -> None:
     commands.add("workflows", "places:workflows", "what is registered")
     commands.add("workers", "places:workers", "who is alive")
     commands.add("queue", "places:queue", "what waits")
+    sinks = commands.add("sinks", "operators:sinks", "where events go")
+    testing = Family(sinks, 2).add("test", "operators:test_sink", "send a test event to a configured sink")
+    testing.add_argument("sink", metavar="ID")
 
 
 def _upkeep_commands(commands: Family) -> None:
@@ -224,8 +260,14 @@ def _upkeep_commands(commands: Family) -> None:
     db = Family(_group(commands, "db", "the schema and its upkeep"), 2)
     db.add("upgrade", "database:upgrade", "create or upgrade the schema")
     db.add("check", "database:check", "does the schema fit this program?")
+    prune = db.add("prune", "database:prune", "remove old runs with everything of theirs")
+    prune.add_argument("--older-than", required=True, metavar="DURATION", help="ended that long ago: 30d")
+    prune.add_argument("--keep-failed", action="store_true", help="leave FAILED runs")
+    prune.add_argument("--dry-run", action="store_true", help="only count")
+    prune.add_argument("--yes", action="store_true", help="don't ask")
     commands.add("demo", "demonstration:demo", "the console on a scratch database that really executes")
-    commands.add("doctor", "doctor:doctor", "check the set-up")
+    doctor = commands.add("doctor", "doctor:doctor", "check the set-up")
+    doctor.add_argument("--fsck", action="store_true", help="check everything in the database and its blobs, too")
 
 
 def _group(commands: Family, name: str, summary: str) -> Parser:

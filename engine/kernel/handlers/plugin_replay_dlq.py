@@ -13,6 +13,7 @@ def handle(command: ReplayDeadLetters, scene: Scene) -> ReplayDeadLettersResult:
     outbox = scene.work.outbox
     dead = outbox.dead(command.max_events, command.event_ids, command.run_id)
     outbox.save([event._replace(dead_at=None, retry_count=0, next_attempt_at=None) for event in dead])
+    outbox.forget_failures([event.id for event in dead])
     outbox.wake(sorted({event.run_id for event in dead}))
     if dead:
         target = command.run_id or (dead[0].id if len(dead) == 1 else f"{len(dead)} events")

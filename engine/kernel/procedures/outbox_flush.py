@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from engine.commands import FlushOutbox, FlushOutboxResult
-from engine.definition.retry import RetryPolicy
 from engine.errors import EngineError
-from engine.events import parse_event
 from engine.kernel.changes import Changes
-from engine.kernel.rules.retry import backoff
+from engine.kernel.delivering import EMIT_SECONDS, AtSink, States, deliver, sink_id, sinks_of
+from engine.kernel.sink_health import SinkHealth
 from engine.model.fingerprint import fingerprint
 from engine.model.ids import new_token
-from engine.model.json import loads
-from engine.model.records import EventRecord
-from engine.model.redaction import fit_to_write
+from engine.model.records import EventRecord, SinkDeliveryRecord
 from engine.ports.persistence import Persistence
 from engine.ports.sink import EventSink
 from engine.ports.work import UnitOfWork
 
-DEFAULT_MAX_RETRIES = 3
-EMIT_SECONDS = 30.0
 CLAIM = timedelta(seconds=60)
 RUNS_AT_ONCE = 50
-_BACKOFF = RetryPolicy(initial_delay=timedelta(seconds=1), max_delay=timedelta(seconds=60), jitter=False)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    events: list[EventRecord]
+    known: States
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Delivered:
-    """What became of a run's events: as they are to be saved."""
+    """What came of a run's events: as they are to be saved."""
 
     events: list[EventRecord]
-    published: int = 0
-    failed: int = 0
-    dead: list[EventRecord] | None = None
+    states: list[SinkDeliveryRecord]
+    done: list[str]
+    """Ids of events every sink has: what is known of them by sink is needed no more."""
+    published: int
+    failed: int
+    dead: list[EventRecord]
+    due: datetime | None
 
 
-async def flush(command: FlushOutbox, store: Persistence, sink: EventSink | None) -> FlushOutboxResult:
+async def flush(
+    command: FlushOutbox, store: Persistence, sink: EventSink | None, health: SinkHealth
+) -> FlushOutboxResult:
     if sink is None:
         return FlushOutboxResult(published=0, failed=0, dead_lettered=0)
     token = new_token()
@@ -53,13 +59,15 @@ async def flush(command: FlushOutbox, store: Persistence, sink: EventSink | None
         run_ids = await store.transact(partial(_claim, token=token, limit=limit))
         if not run_ids:
             break
+        tried = 0
         for run_id in run_ids:
-            delivered = await _flush_run(store, sink, run_id, token, left, last_start)
+            delivered = await _flush_run(store, sinks_of(sink), run_id, token, left, last_start, health)
             published += delivered.published
             failed += delivered.failed
-            dead += len(delivered.dead or [])
+            dead += len(delivered.dead)
+            tried += delivered.published + delivered.failed
             left -= delivered.published + delivered.failed
-        if time.monotonic() > last_start:
+        if time.monotonic() > last_start or not tried:
             break
     return FlushOutboxResult(published=published, failed=failed, dead_lettered=dead)
 
@@ -69,90 +77,109 @@ def _claim(work: UnitOfWork, token: str, limit: int) -> list[str]:
 
 
 async def _flush_run(
-    store: Persistence, sink: EventSink, run_id: str, token: str, limit: int, last_start: float
+    store: Persistence,
+    sinks: Sequence[EventSink],
+    run_id: str,
+    token: str,
+    limit: int,
+    last_start: float,
+    health: SinkHealth,
 ) -> _Delivered:
     """A delivery that began after `last_start` (monotonic seconds) could outlast the claim of its run."""
     in_time = limit > 0 and time.monotonic() <= last_start
-    waiting = await store.transact(lambda work: work.outbox.undelivered(run_id, limit)) if in_time else []
-    delivered = await _deliver(sink, waiting, last_start)
-    await store.transact(lambda work: _save(work, run_id, token, delivered))
+    waiting = await store.transact(partial(_waiting, run_id=run_id, limit=limit if in_time else 0, sinks=sinks))
+    happened = await deliver(sinks, waiting.events, waiting.known, waiting.now, last_start)
+    delivered = _combined(waiting, happened, several=len(sinks) > 1)
+    await store.transact(partial(_save, run_id=run_id, token=token, delivered=delivered))
+    told = health.news(happened, waiting.now)
+    if told:
+        await store.transact(lambda work: work.outbox.note_sinks(told))
     return delivered
 
 
-async def _deliver(sink: EventSink, waiting: list[EventRecord], last_start: float) -> _Delivered:
-    """In order; the first failure ends it, unless that event is dead now: then the later ones go on."""
-    allowed = int(getattr(sink, "max_retries", DEFAULT_MAX_RETRIES))
-    name = str(getattr(sink, "id", type(sink).__name__))
-    done = _Delivered([], dead=[])
-    assert done.dead is not None
-    for event in waiting:
-        if time.monotonic() > last_start:
-            break
-        error = await _emit(sink, event)
-        if error is None:
-            done.events.append(event._replace(published_at=event.occurred_at, sink=name, last_error=None))
-            done.published += 1
+def _waiting(work: UnitOfWork, run_id: str, limit: int, sinks: Sequence[EventSink]) -> _Waiting:
+    events = work.outbox.undelivered(run_id, limit) if limit else []
+    if len(sinks) > 1:
+        known = {(one.event_id, one.sink): one for one in work.outbox.states([event.id for event in events])}
+    else:
+        # With one sink the event's own row says it all.
+        name = sink_id(sinks[0])
+        known = {(event.id, name): SinkDeliveryRecord(event.id, name, None, event.retry_count) for event in events}
+    return _Waiting(events, known, work.now)
+
+
+def _combined(waiting: _Waiting, happened: list[AtSink], *, several: bool) -> _Delivered:
+    """An event is done once every sink has it or gave it up: delivered, or a dead letter of those that gave up."""
+    saved, kept, done, dead = [], [], [], []
+    published = 0
+    for event in waiting.events:
+        fresh = [at.states[event.id] for at in happened if event.id in at.states]
+        if not fresh:
             continue
-        done.failed += 1
-        failed = event._replace(
-            retry_count=event.retry_count + 1,
-            last_error=error,
-            sink=name,
-            fingerprint=fingerprint(None, error),
-        )
-        done.events.append(failed)
-        if failed.retry_count < allowed:
-            break
-        done.dead.append(failed)
-    return done
+        all_states = [at.states.get(event.id) or waiting.known.get((event.id, at.sink)) for at in happened]
+        gave_up = [one for one in all_states if one is not None and one.dead_at is not None]
+        finished = all(one is not None and (one.published_at or one.dead_at) for one in all_states)
+        found = _as_saved(event, fresh, gave_up, [at.sink for at in happened], waiting.now, finished=finished)
+        saved.append(found)
+        if finished and not gave_up:
+            published += 1
+            done.append(event.id)
+        elif several:
+            kept += fresh
+        if finished and gave_up:
+            dead.append(found)
+    held = [at.held_until for at in happened if at.held_until is not None]
+    free = any(at.held_until is None and at.cut_off for at in happened) or not held
+    return _Delivered(
+        events=saved,
+        states=kept,
+        done=done if several else [],
+        published=published,
+        failed=sum(at.failed for at in happened),
+        dead=dead,
+        due=None if free else min(held),
+    )
 
 
-async def _emit(sink: EventSink, event: EventRecord) -> str | None:
-    """None when the sink took it, else why not."""
-    fields = loads(event.payload)
-    common = {
-        "id": event.id,
-        "run_id": event.run_id,
-        "sequence": event.sequence,
-        "type": event.type,
-        "occurred_at": event.occurred_at,
-        "causation_id": event.causation_id,
-    }
-    try:
-        async with asyncio.timeout(EMIT_SECONDS):
-            await sink.emit(parse_event({**fields, **common}))
-    except TimeoutError as error:
-        return fit_to_write(str(error)) or f"the sink took longer than {EMIT_SECONDS:g} s"
-    except Exception as error:
-        return fit_to_write(f"{type(error).__name__}: {error}")
-    return None
+def _as_saved(
+    event: EventRecord,
+    fresh: list[SinkDeliveryRecord],
+    gave_up: list[SinkDeliveryRecord],
+    names: list[str],
+    now: datetime,
+    *,
+    finished: bool,
+) -> EventRecord:
+    if finished and not gave_up:
+        return event._replace(published_at=now, next_attempt_at=None, sink=", ".join(names), last_error=None)
+    errors = [one for one in [*gave_up, *fresh] if one.last_error is not None]
+    if not errors:
+        return event
+    last = errors[-1]
+    told = event._replace(
+        retry_count=max(one.retry_count for one in errors),
+        next_attempt_at=None if finished else last.next_attempt_at,
+        last_error=last.last_error,
+        sink=", ".join(dict.fromkeys(one.sink for one in (gave_up or errors))),
+        fingerprint=fingerprint(None, last.last_error or ""),
+    )
+    if not finished:
+        return told
+    if event.type == "event:deadLettered":
+        # It tells of a dead letter and would beget the next for ever: closed with its error instead.
+        return told._replace(discarded_at=now)
+    return told._replace(dead_at=now)
 
 
 def _save(work: UnitOfWork, run_id: str, token: str, delivered: _Delivered) -> None:
     """Write it all and let the run go. A claim lost meanwhile writes nothing: the events come again."""
-    due = None
-    waiting = [event for event in delivered.events if event.published_at is None]
-    dead_ids = {event.id for event in delivered.dead or []}
-    if waiting and waiting[-1].id not in dead_ids:
-        due = work.now + backoff(_BACKOFF, waiting[-1].retry_count, random.random())  # noqa: S311
-    saved = [_as_saved(event, work, dead_ids, due) for event in delivered.events]
-    work.outbox.save(saved)
-    fresh = [event for event in saved if event.dead_at is not None]
+    work.outbox.save(delivered.events)
+    work.outbox.save_states(delivered.states, delivered.done)
+    fresh = [event for event in delivered.dead if event.dead_at is not None]
     if fresh:
         _tell(work, run_id, fresh)
-    if not work.outbox.release_run(run_id, token, due):
+    if not work.outbox.release_run(run_id, token, delivered.due):
         raise EngineError(f"delivery of the events of run {run_id} went over to somebody else")
-
-
-def _as_saved(event: EventRecord, work: UnitOfWork, dead_ids: set[str], due: datetime | None) -> EventRecord:
-    if event.published_at is not None:
-        return event._replace(published_at=work.now, next_attempt_at=None)
-    if event.id not in dead_ids:
-        return event._replace(next_attempt_at=due)
-    if event.type == "event:deadLettered":
-        # It tells of a dead letter and would beget the next for ever: closed with its error instead.
-        return event._replace(next_attempt_at=None, discarded_at=work.now)
-    return event._replace(next_attempt_at=None, dead_at=work.now)
 
 
 def _tell(work: UnitOfWork, run_id: str, dead: list[EventRecord]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, null, select, update
 from engine.model.records import EventRecord
 from engine.stores.sql.dialect import Dialect, Prepared
 from engine.stores.sql.rows import Mapping, where
+from engine.stores.sql.sink_rows import SqlSinkRows
 from engine.stores.sql.tables import events, runs
 
 EVENT = Mapping(EventRecord, events)
@@ -76,7 +77,7 @@ _dead = select(*EVENT.columns).where(*_is_dead).order_by(*_oldest).limit(where("
 _dead_of_run = _dead.where(events.c.run_id == where("run"))
 
 
-class SqlOutbox:
+class SqlOutbox(SqlSinkRows):
     """`engine.ports.outbox.Outbox`."""
 
     def __init__(self, connection: Connection, dialect: Dialect, now: datetime) -> None:

@@ -10,7 +10,10 @@ from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
 from engine.stores.sql.retention import RetentionReads
 from engine.stores.sql.schedules import ScheduleReads
+from engine.stores.sql.sink_rows import SinkReads
 
 
-class SqlReads(RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads, RetentionReads, ScheduleReads):
+class SqlReads(
+    RunReads, HistoryReads, TotalReads, BlobReads, OperationReads, FsckReads, RetentionReads, ScheduleReads, SinkReads
+):
     """`engine.ports.reads.ReadStore`, on a connection inside a transaction that is a snapshot."""

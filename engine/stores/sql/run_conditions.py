@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     not_,
     or_,
+    select,
 )
 
 from engine.errors import InvalidInput, Problem
@@ -30,6 +31,7 @@ from engine.model.text import storable
 from engine.stores.sql.dialect import Dialect
 from engine.stores.sql.instants import Elapsed
 from engine.stores.sql.rows import constant
+from engine.stores.sql.side_tables import audit_log
 from engine.stores.sql.tables import runs, stages
 from engine.stores.sql.types import Money, UtcDateTime
 
@@ -226,6 +228,9 @@ def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect) -> Condi
     if criteria.stage_id:
         here = found.member(stages.c.stage_id, "stage_id", criteria.stage_id)
         add(_stage_is(here, not_(_status_is(StageStatus.COMPLETED, StageStatus.SKIPPED))))
+    if criteria.bulk:
+        changed = found.member(audit_log.c.bulk, "bulk", criteria.bulk)
+        add(runs.c.id.in_(select(audit_log.c.run_id).where(changed, audit_log.c.run_id.is_not(None))))
     if criteria.ids is not None:
         add(_ids(found, criteria.ids))
     for text in criteria.text:

@@ -30,11 +30,15 @@ audit_log = Table(
     Column("before", JsonText),
     Column("after", JsonText),
     Column("idempotency_key", Text),
+    Column("bulk", Text),
     sqlite_autoincrement=True,
 )
 """One row per operator command that changed something. It outlives the runs it tells of."""
 _of_a_run = text("run_id IS NOT NULL")
 Index("ix_audit_log_run", audit_log.c.run_id, audit_log.c.seq, sqlite_where=_of_a_run, postgresql_where=_of_a_run)
+
+_in_bulk = text("bulk IS NOT NULL")
+Index("ix_audit_log_bulk", audit_log.c.bulk, sqlite_where=_in_bulk, postgresql_where=_in_bulk)
 
 schedules = Table(
     "schedules",

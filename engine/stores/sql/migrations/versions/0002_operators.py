@@ -78,6 +78,7 @@ def _audit_log() -> None:
         sa.Column("before", sa.Text(), nullable=True),
         sa.Column("after", sa.Text(), nullable=True),
         sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("bulk", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_log")),
         sqlite_autoincrement=True,
     )
@@ -85,6 +86,9 @@ def _audit_log() -> None:
     op.create_index(
         "ix_audit_log_run", "audit_log", ["run_id", "seq"], sqlite_where=of_a_run, postgresql_where=of_a_run
     )
+
+    in_bulk = sa.text("bulk IS NOT NULL")
+    op.create_index("ix_audit_log_bulk", "audit_log", ["bulk"], sqlite_where=in_bulk, postgresql_where=in_bulk)
 
 
 def _schedules() -> None:
