@@ -73,3 +73,12 @@ def empty_postgres_url(postgres_server: str) -> Iterator[str]:
     name = f"wfconsole_{uuid.uuid4().hex[:16]}"
     yield create_database(postgres_server, name)
     drop_database(postgres_server, name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database of this test's own, which several engines may share: on each of the two in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'runs.db'}"
+    found: str = request.getfixturevalue("postgres_url")
+    return found

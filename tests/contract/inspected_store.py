@@ -7,11 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, create_engine, event, insert
+from sqlalchemy.pool import NullPool
 
 from engine.definition.builder import WorkflowBuilder
 from engine.definition.context import StageContext
@@ -38,7 +38,7 @@ from engine.ports.persistence import Watch
 from engine.ports.reads import ReadStore
 from engine.ports.work import UnitOfWork
 from engine.stores.sql import tables
-from engine.stores.sql.dialect import SQLITE
+from engine.stores.sql.dialect import POSTGRES, SQLITE
 from engine.stores.sql.jobs import JOB
 from engine.stores.sql.outbox import EVENT
 from engine.stores.sql.reads import SqlReads
@@ -96,9 +96,12 @@ class Blobs:
 class InspectedStore:
     """Puts rows in and reads them back: `store.inspector`. `statements` holds what the last read asked."""
 
-    def __init__(self, folder: Path, registered: dict[str, Workflow] | None = None) -> None:
-        self.path = folder / "inspected.db"
-        self.engine = create_engine(f"sqlite:///{self.path}", isolation_level="AUTOCOMMIT")
+    def __init__(self, url: str, registered: dict[str, Workflow] | None = None) -> None:
+        self.dialect = SQLITE if url.startswith("sqlite") else POSTGRES
+        engine_url = url.replace("postgresql://", "postgresql+psycopg://")
+        # Rows come in any order here: what they refer to is not looked at.
+        untied = {"options": "-c session_replication_role=replica"} if self.dialect is POSTGRES else {}
+        self.engine = create_engine(engine_url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=untied)
         tables.metadata.create_all(self.engine)
         self.blobs = Blobs()
         self.now = NOW
@@ -116,7 +119,7 @@ class InspectedStore:
                 connection.exec_driver_sql("BEGIN")
                 self.statements.clear()
                 try:
-                    return fn(SqlReads(connection, self.now, SQLITE))
+                    return fn(SqlReads(connection, self.now, self.dialect))
                 finally:
                     connection.exec_driver_sql("ROLLBACK")
 

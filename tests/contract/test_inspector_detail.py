@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from inspected_store import NOW, InspectedStore, ago, make_flow
@@ -16,8 +15,8 @@ from engine.model.records import RunRecord
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InspectedStore:
-    return InspectedStore(tmp_path)
+def store(url: str) -> InspectedStore:
+    return InspectedStore(url)
 
 
 def a_run(store: InspectedStore) -> RunRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +18,8 @@ SOON = NOW + timedelta(seconds=20)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InspectedStore:
-    store = InspectedStore(tmp_path)
+def store(url: str) -> InspectedStore:
+    store = InspectedStore(url)
     store.definition(FLOW)
     return store
 

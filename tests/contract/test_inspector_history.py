@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from engine.inspector import Delivery, LogLevel, Page, PageRequest
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InspectedStore:
-    return InspectedStore(tmp_path)
+def store(url: str) -> InspectedStore:
+    return InspectedStore(url)
 
 
 async def messages(store: InspectedStore, run_id: str | None = None, **asked: Any) -> list[str]:
@@ -105,6 +104,7 @@ async def test_a_wrong_line_id_is_invalid(store: InspectedStore, after: str) -> 
         await store.inspector.tail_logs(after=after)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_tails_and_histories_are_served_by_an_index(store: InspectedStore) -> None:
     run = store.run()
     store.log(run, *(f"m{index}" for index in range(50)))
@@ -145,6 +145,7 @@ async def test_events_in_order_with_their_delivery(store: InspectedStore) -> Non
     assert [event.sequence for event in newest.items] == [4, 3]
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_dead_letters_of_all_or_one_run(store: InspectedStore) -> None:
     one, two = store.run(), store.run()
     first = store.event(one, 1, dead_at=ago(30))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from engine.stores.sql.runs import RUN
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InspectedStore:
-    return InspectedStore(tmp_path)
+def store(url: str) -> InspectedStore:
+    return InspectedStore(url)
 
 
 async def ids(store: InspectedStore, page: PageRequest | None = None, **criteria: Any) -> list[str]:
@@ -343,6 +342,7 @@ async def test_a_page_costs_a_fixed_number_of_statements(store: InspectedStore) 
     assert len(store.statements) <= few <= 4
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_pages_of_the_usual_kinds_are_served_by_an_index(store: InspectedStore) -> None:
     for index in range(60):
         store.stage(store.run(created_at=ago(index)), "extract")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from engine.model.records import RunRecord
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InspectedStore:
-    return InspectedStore(tmp_path)
+def store(url: str) -> InspectedStore:
+    return InspectedStore(url)
 
 
 def ended(store: InspectedStore, status: RunStatus, seconds: float) -> RunRecord:
@@ -67,6 +66,7 @@ async def test_the_overview(store: InspectedStore) -> None:
     assert (overview.cost_today, overview.unpriced_today) == (Decimal("0.000000001"), 1)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_the_overview_counts_no_runs_and_scans_no_large_table(store: InspectedStore) -> None:
     await store.inspector.overview()
     for plan in store.plans():
@@ -105,9 +105,9 @@ async def test_the_queue(store: InspectedStore) -> None:
     assert other.oldest_pending_at == ago(600)
 
 
-async def test_workflows_known_here_and_elsewhere(tmp_path: Path) -> None:
+async def test_workflows_known_here_and_elsewhere(url: str) -> None:
     flow, elsewhere = make_flow(), make_flow("elsewhere")
-    store = InspectedStore(tmp_path, {"flow": flow})
+    store = InspectedStore(url, {"flow": flow})
     store.definition(elsewhere)
     store.rollup(PENDING=2, RUNNING=1, COMPLETED=5)
     store.worker("w1", {"flow": flow.fingerprint, "elsewhere": elsewhere.fingerprint})

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from race_workflows import WORKFLOWS, check_counts, check_ended_once, create
@@ -20,9 +19,8 @@ LEASE = timedelta(minutes=10)
 
 
 @pytest.fixture
-async def engines(tmp_path: Path) -> AsyncIterator[tuple[Engine, Engine]]:
-    """Two engines on one file: each with a writer of its own."""
-    url = f"sqlite:///{tmp_path / 'runs.db'}"
+async def engines(url: str) -> AsyncIterator[tuple[Engine, Engine]]:
+    """Two engines on one database: each with a writer of its own."""
     async with open_engine(url, workflows=WORKFLOWS) as here, open_engine(url, workflows=WORKFLOWS) as there:
         yield here, there
 

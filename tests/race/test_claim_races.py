@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from race_workflows import WORKFLOWS, create, in_threads
@@ -45,8 +44,8 @@ async def check_each_once(engine: Engine, run_ids: list[str], claims: list[list[
     assert leases == set(owners)
 
 
-async def _race_on_one_engine(path: Path, jobs: int, *, begun: bool) -> None:
-    async with open_engine(f"sqlite:///{path}", workflows=WORKFLOWS) as engine:
+async def _race_on_one_engine(url: str, jobs: int, *, begun: bool) -> None:
+    async with open_engine(url, workflows=WORKFLOWS) as engine:
         run_ids = await create(engine, "single", jobs)
         if begun:
             claimed = (await engine.dispatch(ClaimPendingRuns(worker_id="clerk", max_claims=jobs))).claimed
@@ -55,8 +54,7 @@ async def _race_on_one_engine(path: Path, jobs: int, *, begun: bool) -> None:
         await check_each_once(engine, run_ids, claims)
 
 
-async def _race_between_engines(path: Path, jobs: int) -> None:
-    url = f"sqlite:///{path}"
+async def _race_between_engines(url: str, jobs: int) -> None:
     async with open_engine(url, workflows=WORKFLOWS) as engine, contextlib.AsyncExitStack() as stack:
         run_ids = await create(engine, "single", jobs)
         engines = [await stack.enter_async_context(open_engine(url, workflows=WORKFLOWS)) for _ in range(CLAIMERS)]
@@ -65,20 +63,20 @@ async def _race_between_engines(path: Path, jobs: int) -> None:
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["due-jobs", "pending-runs"])
-async def test_sixteen_threads_claim_each_job_once(tmp_path: Path, begun: bool) -> None:
-    await _race_on_one_engine(tmp_path / "runs.db", 400, begun=begun)
+async def test_sixteen_threads_claim_each_job_once(url: str, begun: bool) -> None:
+    await _race_on_one_engine(url, 400, begun=begun)
 
 
-async def test_sixteen_engines_claim_each_job_once(tmp_path: Path) -> None:
-    await _race_between_engines(tmp_path / "runs.db", 200)
+async def test_sixteen_engines_claim_each_job_once(url: str) -> None:
+    await _race_between_engines(url, 200)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("begun", [True, False], ids=["due-jobs", "pending-runs"])
-async def test_sixteen_threads_claim_two_thousand_jobs(tmp_path: Path, begun: bool) -> None:
-    await _race_on_one_engine(tmp_path / "runs.db", 2000, begun=begun)
+async def test_sixteen_threads_claim_two_thousand_jobs(url: str, begun: bool) -> None:
+    await _race_on_one_engine(url, 2000, begun=begun)
 
 
 @pytest.mark.slow
-async def test_sixteen_engines_claim_two_thousand_jobs(tmp_path: Path) -> None:
-    await _race_between_engines(tmp_path / "runs.db", 2000)
+async def test_sixteen_engines_claim_two_thousand_jobs(url: str) -> None:
+    await _race_between_engines(url, 2000)

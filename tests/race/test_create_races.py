@@ -27,18 +27,18 @@ async def check_one_run(engine: Engine, answers: list[CreateRunResult]) -> None:
     assert sum((await engine.inspector.overview()).counts.values()) == 1
 
 
-async def test_concurrent_creates_on_one_loop(tmp_path: Path) -> None:
-    async with open_engine(f"sqlite:///{tmp_path / 'runs.db'}", workflows=WORKFLOWS) as engine:
+async def test_concurrent_creates_on_one_loop(url: str) -> None:
+    async with open_engine(url, workflows=WORKFLOWS) as engine:
         await check_one_run(engine, await asyncio.gather(*(engine.dispatch(SAME) for _ in range(32))))
 
 
-async def test_concurrent_creates_on_32_threads(tmp_path: Path) -> None:
-    async with open_engine(f"sqlite:///{tmp_path / 'runs.db'}", workflows=WORKFLOWS) as engine:
+async def test_concurrent_creates_on_32_threads(url: str) -> None:
+    async with open_engine(url, workflows=WORKFLOWS) as engine:
         await check_one_run(engine, in_threads(32, lambda _: engine.dispatch(SAME)))
 
 
-async def test_two_payloads_under_one_key_are_one_run_and_conflicts(tmp_path: Path) -> None:
-    async with open_engine(f"sqlite:///{tmp_path / 'runs.db'}", workflows=WORKFLOWS) as engine:
+async def test_two_payloads_under_one_key_are_one_run_and_conflicts(url: str) -> None:
+    async with open_engine(url, workflows=WORKFLOWS) as engine:
 
         async def attempt(number: int) -> CreateRunResult | None:
             command = CreateRun(idempotency_key="same", workflow_id="single", input={"n": number % 2})
@@ -79,8 +79,7 @@ def creating(url: str, processes: int, count: int) -> Iterator[list[subprocess.P
             process.communicate()
 
 
-async def test_concurrent_creates_of_four_processes(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'runs.db'}"
+async def test_concurrent_creates_of_four_processes(url: str) -> None:
     with creating(url, processes=4, count=8) as processes:
         for process in processes:
             assert process.stdin is not None

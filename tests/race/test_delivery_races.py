@@ -7,7 +7,6 @@ import contextlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from race_workflows import WORKFLOWS, Number, check_ended_once, create
@@ -59,11 +58,11 @@ class LedgerSink(CollectingEventSink):
 
 
 @contextlib.asynccontextmanager
-async def flushers(path: Path, ledger: Ledger, count: int) -> AsyncIterator[list[Engine]]:
+async def flushers(url: str, ledger: Ledger, count: int) -> AsyncIterator[list[Engine]]:
     async with contextlib.AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                open_engine(f"sqlite:///{path}", workflows=WORKFLOWS, event_sink=LedgerSink(f"sink-{number}", ledger))
+                open_engine(url, workflows=WORKFLOWS, event_sink=LedgerSink(f"sink-{number}", ledger))
             )
             for number in range(count)
         ]
@@ -79,13 +78,13 @@ async def flush_all(engine: Engine) -> int:
 
 
 @pytest.mark.parametrize("count", [2, 5])
-async def test_flushers_deliver_each_event_once_and_in_order(tmp_path: Path, count: int) -> None:
-    path, ledger = tmp_path / "runs.db", Ledger()
-    async with open_engine(f"sqlite:///{path}", workflows=WORKFLOWS) as engine:
+async def test_flushers_deliver_each_event_once_and_in_order(url: str, count: int) -> None:
+    ledger = Ledger()
+    async with open_engine(url, workflows=WORKFLOWS) as engine:
         run_ids = await create(engine, "single", RUNS)
         await engine.worker("w").run_until_idle()
         assert (await engine.inspector.overview()).undelivered == RUNS * EVENTS_OF_A_RUN
-        async with flushers(path, ledger, count) as opened:
+        async with flushers(url, ledger, count) as opened:
             delivered = await asyncio.gather(*map(flush_all, opened))
         assert (await engine.inspector.overview()).undelivered == 0
     assert sum(delivered) == RUNS * EVENTS_OF_A_RUN
@@ -123,8 +122,8 @@ class Desk:
         self.workflow = WorkflowBuilder("batch", "Batch", input=Number).pipe(batch).build()
 
 
-async def test_two_pollers_ask_once(tmp_path: Path) -> None:
-    desk, url = Desk(), f"sqlite:///{tmp_path / 'runs.db'}"
+async def test_two_pollers_ask_once(url: str) -> None:
+    desk = Desk()
     async with (
         open_engine(url, workflows=[desk.workflow]) as here,
         open_engine(url, workflows=[desk.workflow]) as there,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from race_workflows import WORKFLOWS, check_ended_once, create, event_types
@@ -18,8 +17,7 @@ LEASE = timedelta(minutes=10)
 
 
 @pytest.fixture
-async def engines(tmp_path: Path) -> AsyncIterator[tuple[Engine, Engine]]:
-    url = f"sqlite:///{tmp_path / 'runs.db'}"
+async def engines(url: str) -> AsyncIterator[tuple[Engine, Engine]]:
     async with open_engine(url, workflows=WORKFLOWS) as here, open_engine(url, workflows=WORKFLOWS) as there:
         yield here, there
 
