@@ -2,10 +2,10 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test storm bench demo
+.PHONY: help check lint fix test storm behaviours bench demo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: lint test ## The whole gate: format, lint, types, floors, tests
 
@@ -24,6 +24,9 @@ test: ## The tests alone
 
 storm: ## The large races alone, one after the other
 	$(PYTHON) -m pytest -m slow -n 0
+
+behaviours: ## Write docs/behaviours.md from the names of the tests
+	$(PYTHON) docs/behaviours.py
 
 bench: ## Measure the engine on this machine
 	$(PYTHON) -m bench

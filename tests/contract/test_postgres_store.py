@@ -286,7 +286,7 @@ async def test_an_unreachable_database_is_said_without_its_password() -> None:
 # --- the schema -----------------------------------------------------------------------------------------------------
 
 
-async def test_an_empty_database_gets_its_schema_and_an_old_one_only_when_asked(empty_postgres_url: str) -> None:
+async def test_d22_an_empty_database_gets_its_schema_and_an_old_one_only_when_asked(empty_postgres_url: str) -> None:
     url = empty_postgres_url
     assert check_schema(url).found is None
     for options in ({"migrate": False}, {"read_only": True}):

@@ -51,7 +51,7 @@ def seen(yard: Yard, run: GatedRun, turn: int) -> float:
 
 
 @pytest.mark.parametrize("workflow", KINDS)
-async def test_log_lines_are_live(yard: Yard, desk: Engine, workflow: str) -> None:
+async def test_d14_log_lines_are_live(yard: Yard, desk: Engine, workflow: str) -> None:
     yard.start("w")
     run = await yard.create(desk, workflow)
     delays = [heard(yard, run, turn) for turn in range(ROUNDS)]
@@ -60,7 +60,7 @@ async def test_log_lines_are_live(yard: Yard, desk: Engine, workflow: str) -> No
 
 
 @pytest.mark.parametrize("workflow", KINDS)
-async def test_progress_is_live(yard: Yard, desk: Engine, workflow: str) -> None:
+async def test_d14_progress_is_live(yard: Yard, desk: Engine, workflow: str) -> None:
     yard.start("w")
     run = await yard.create(desk, workflow, tag="progress")
     delays = [seen(yard, run, turn) for turn in range(ROUNDS)]

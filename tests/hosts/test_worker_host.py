@@ -40,7 +40,7 @@ async def jobs(kernel: KernelForTests, run_ids: Sequence[str]) -> list[JobRecord
     )
 
 
-async def test_starting_twice_is_one_start(kernel: KernelForTests) -> None:
+async def test_b175_starting_twice_is_one_start(kernel: KernelForTests) -> None:
     worker = WorkerHost(kernel, "w")
     await worker.start()
     await asyncio.gather(worker.start(), worker.start())
@@ -50,7 +50,7 @@ async def test_starting_twice_is_one_start(kernel: KernelForTests) -> None:
     assert await kernel.inspector.workers() == []
 
 
-async def test_stopping_is_idempotent_and_a_stopped_worker_starts_again(kernel: KernelForTests) -> None:
+async def test_b176_stopping_is_idempotent_and_a_stopped_worker_starts_again(kernel: KernelForTests) -> None:
     worker = WorkerHost(kernel, "w")
     await worker.stop()
     for _ in range(2):

@@ -206,7 +206,7 @@ async def test_a_delayed_run_that_was_cancelled_never_starts(drive: Drive) -> No
     assert (await d.begin(), await d.drain()) == ([], 0)
 
 
-async def test_a_body_of_the_life_before_can_not_touch_the_next(drive: Drive) -> None:
+async def test_b133_a_body_of_the_life_before_can_not_touch_the_next(drive: Drive) -> None:
     """Cancelled, rerun, and only then the old body ends: b133 in our terms."""
     d = drive(flow(step("one"), step("two")))
     run_id = await d.begun(input="in")

@@ -31,7 +31,7 @@ async def test_b024_no_more_than_asked_for(drive: Drive) -> None:
     assert [len(await d.begin(2)) for _ in range(3)] == [2, 1, 0]
 
 
-async def test_b025_b026_racing_claimers_get_every_run_once(tmp_path: Path) -> None:
+async def test_b025_b026_b028_racing_claimers_get_every_run_once(tmp_path: Path) -> None:
     url, workflow = f"sqlite:///{tmp_path}/runs.db", flow(step("one"))
     async with open_engine(url, workflows=[workflow]) as one, open_engine(url, workflows=[workflow]) as other:
         created = {
@@ -51,7 +51,7 @@ async def test_b025_b026_racing_claimers_get_every_run_once(tmp_path: Path) -> N
             assert [event.type for event in events.items] == ["workflow:created", "workflow:started"]
 
 
-async def test_racing_workers_carry_out_every_job_once(tmp_path: Path) -> None:
+async def test_b053_racing_workers_carry_out_every_job_once(tmp_path: Path) -> None:
     body = Acts("out")
     url, workflow = f"sqlite:///{tmp_path}/runs.db", flow(step("one", body))
     async with open_engine(url, workflows=[workflow]) as one, open_engine(url, workflows=[workflow]) as other:
@@ -76,7 +76,7 @@ async def test_b027_only_pending_runs_are_claimed(drive: Drive) -> None:
     assert statuses == ["COMPLETED", "RUNNING", "CANCELLED"]
 
 
-async def test_d07_a_worker_leaves_what_it_does_not_know(drive: Drive, tmp_path: Path) -> None:
+async def test_b029_d07_a_worker_leaves_what_it_does_not_know(drive: Drive, tmp_path: Path) -> None:
     known, unknown = flow(step("one"), id="known"), flow(step("one"), id="unknown")
     url = f"sqlite:///{tmp_path}/runs.db"
     async with open_engine(url, workflows=[known, unknown]) as both, open_engine(url, workflows=[known]) as half:
@@ -212,7 +212,7 @@ async def test_b041_an_empty_queue_gives_nothing(drive: Drive) -> None:
     assert (done.processed, done.succeeded, done.failed) == (0, 0, 0)
 
 
-async def test_b101_b102_transition_moves_nothing_that_is_at_work(drive: Drive) -> None:
+async def test_b101_b102_b111_transition_moves_nothing_that_is_at_work(drive: Drive) -> None:
     d = drive(flow(step("one"), step("two")))
     run_id = await d.create()
     for begun in (False, True):

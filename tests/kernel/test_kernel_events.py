@@ -82,7 +82,7 @@ async def test_every_payload_is_its_class_with_no_field_left_over(told: Told) ->
     assert seen == events.EVENT_TYPES - NOT_YET
 
 
-async def test_sequences_have_no_gaps_and_each_event_a_cause(told: Told) -> None:
+async def test_b159_sequences_have_no_gaps_and_each_event_a_cause(told: Told) -> None:
     for run_id in told.run_ids:
         views = await told.driver.events(run_id)
         assert [view.sequence for view in views] == list(range(1, len(views) + 1))

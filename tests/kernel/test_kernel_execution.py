@@ -300,7 +300,7 @@ async def test_b179_jobs_are_processed_up_to_the_number_asked_for(drive: Drive) 
     assert gone.outcome == "failed"
 
 
-async def test_a_duplicate_message_meanwhile_does_no_harm(drive: Drive) -> None:
+async def test_b225_a_duplicate_message_meanwhile_does_no_harm(drive: Drive) -> None:
     body = Acts(ValueError("x"), "out")
     d = drive(flow(step("one", body)))
     run_id = await d.begun()

@@ -142,7 +142,7 @@ async def test_d10_a_failed_stage_lets_its_siblings_finish_first(drive: Drive) -
 
 
 @pytest.mark.parametrize("first", ["a", "b"])
-async def test_d10_the_first_failure_names_the_runs_error(drive: Drive, first: str) -> None:
+async def test_b186_d10_the_first_failure_names_the_runs_error(drive: Drive, first: str) -> None:
     second = "ab".replace(first, "")
     stages = [step(name, Acts(ValueError(f"of {name}")), retry=ONCE) for name in "ab"]
     d = drive(flow(stages))

@@ -22,7 +22,7 @@ from engine import (
 from engine.bootstrap import open_engine
 
 
-async def test_b009_many_at_once_with_one_key_make_one_run(drive: Drive) -> None:
+async def test_b009_d11_many_at_once_with_one_key_make_one_run(drive: Drive) -> None:
     d = drive(flow(step("one")))
     command = CreateRun(idempotency_key="k", workflow_id="flow", input={"n": 1})
     results = await asyncio.gather(*(d.dispatch(command) for _ in range(30)))
@@ -66,7 +66,7 @@ async def test_b017_a_key_is_kept_as_long_as_its_run(drive: Drive) -> None:
     assert await d.create(idempotency_key="k") == run_id
 
 
-async def test_b019_an_error_half_way_leaves_no_event(drive: Drive) -> None:
+async def test_b019_d01_an_error_half_way_leaves_no_event(drive: Drive) -> None:
     d = drive(flow(step("one"), step("two")))
     run_id = (await d.through()).id
     before = await d.types(run_id)
@@ -161,7 +161,7 @@ async def test_a_key_of_a_job_that_is_done_already_is_not_left_in_progress(drive
         assert (result.outcome, result.output) == ("completed", "out")
 
 
-async def test_an_interrupted_execution_frees_its_key(drive: Drive) -> None:
+async def test_b071_an_interrupted_execution_frees_its_key(drive: Drive) -> None:
     started, never = asyncio.Event(), asyncio.Event()
 
     async def hang(ctx: object) -> None:

@@ -43,7 +43,7 @@ async def test_b043_b105_a_failed_try_waits_visibly_and_keeps_its_run_alive(driv
     assert (await d.execute(run_id, "one")).ghost
 
 
-async def test_b106_a_retry_that_succeeds_clears_the_error(drive: Drive) -> None:
+async def test_b106_b222_a_retry_that_succeeds_clears_the_error(drive: Drive) -> None:
     body = Acts(ValueError("boom"), ValueError("again"), "out")
     d = drive(flow(step("one", body)))
     run = await d.exhaust(await d.begun())
@@ -53,7 +53,7 @@ async def test_b106_a_retry_that_succeeds_clears_the_error(drive: Drive) -> None
     assert (stage.attempt, stage.tries, stage.max_attempts) == (3, 3, 3)
 
 
-async def test_b107_b044_a_spent_budget_fails_the_run_with_the_stages_words(drive: Drive) -> None:
+async def test_b107_b044_b178_a_spent_budget_fails_the_run_with_the_stages_words(drive: Drive) -> None:
     body = Acts(ValueError("boom"))
     d = drive(flow(step("one", body), step("two")))
     run = await d.exhaust(await d.begun())
@@ -72,7 +72,7 @@ async def test_b045_one_attempt_means_one_try(drive: Drive) -> None:
     assert "stage:retrying" not in await d.types(run.id)
 
 
-async def test_retries_are_due_by_the_policy_and_not_before(drive: Drive) -> None:
+async def test_d04_retries_are_due_by_the_policy_and_not_before(drive: Drive) -> None:
     policy = RetryPolicy(
         max_attempts=5,
         initial_delay=timedelta(seconds=2),
@@ -152,7 +152,7 @@ async def test_b059_a_failed_try_keeps_what_was_said_before_it(drive: Drive) -> 
         (DefinitionError("declared wrongly"), "DefinitionError: declared wrongly"),
     ],
 )
-async def test_what_can_not_help_is_not_tried_again(drive: Drive, error: Exception, text: str) -> None:
+async def test_b042_d04_what_can_not_help_is_not_tried_again(drive: Drive, error: Exception, text: str) -> None:
     body = Acts(error)
     d = drive(flow(step("one", body)))
     run = await d.through()
@@ -200,7 +200,9 @@ async def test_b061_input_the_stage_refuses_is_not_tried_again(drive: Drive) -> 
     ("output", "path"),
     [({"n": "many"}, "n"), ({}, "n"), ("text", ""), ({"n": 1, "unit": "a\x00"}, "unit")],
 )
-async def test_b077_output_the_schema_refuses_fails_at_once_with_its_path(drive: Drive, output: Any, path: str) -> None:
+async def test_b077_d05_output_the_schema_refuses_fails_at_once_with_its_path(
+    drive: Drive, output: Any, path: str
+) -> None:
     body = Acts(output)
     d = drive(flow(step("one", body, output=Count), step("two")))
     run = await d.through()

@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "runs.db"
 
 
-async def test_b140_a_run_nobody_works_on_fails_with_its_stages_named(drive: Drive, path: Path) -> None:
+async def test_b140_d08_a_run_nobody_works_on_fails_with_its_stages_named(drive: Drive, path: Path) -> None:
     d = drive(flow([step("one"), step("two")]), path=path)
     run_id = await d.begun()
     await d.take_one()

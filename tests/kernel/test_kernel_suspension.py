@@ -25,7 +25,7 @@ def waiting(*answers: Any) -> Acts:
     return Acts(*answers, Completion.waiting())
 
 
-async def test_b078_a_suspended_stage_waits_and_its_run_goes_on_running(drive: Drive) -> None:
+async def test_b078_d15_a_suspended_stage_waits_and_its_run_goes_on_running(drive: Drive) -> None:
     d = drive(flow(batch("ask")))
     run_id = await d.begun()
     result = await d.execute(run_id, "ask")

@@ -76,7 +76,7 @@ async def race(here: Engine, there: Engine, count: int, together: int) -> Counte
     return statuses
 
 
-async def test_on_one_engine_whoever_comes_first_wins(engines: tuple[Engine, Engine]) -> None:
+async def test_b119_on_one_engine_whoever_comes_first_wins(engines: tuple[Engine, Engine]) -> None:
     statuses = await race(engines[0], engines[0], count=40, together=1)
     assert statuses == Counter(COMPLETED=20, CANCELLED=20)
 

@@ -47,7 +47,7 @@ def test_groups_come_in_the_order_they_were_added() -> None:
     assert flow.output is None
 
 
-def test_a_fork_shares_nothing() -> None:
+def test_d16_a_fork_shares_nothing() -> None:
     trunk = a_builder().pipe(a_stage("a"))
     left = trunk.pipe(a_stage("b"))
     right = trunk.parallel([a_stage("b"), a_stage("c")])
@@ -58,21 +58,21 @@ def test_a_generator_of_stages_is_taken_once() -> None:
     assert len(a_builder().parallel(a_stage(name) for name in "ab").build().groups[0]) == 2
 
 
-def test_duplicate_ids_are_refused_in_a_group_and_across() -> None:
+def test_b219_d16_duplicate_ids_are_refused_in_a_group_and_across() -> None:
     with pytest.raises(DefinitionError, match=r"workflow 'flow': two stages have the id 'a'"):
         a_builder().pipe(a_stage("a")).pipe(a_stage("a"))
     with pytest.raises(DefinitionError, match="two stages have the id 'a'"):
         a_builder().parallel([a_stage("a"), a_stage("a")])
 
 
-def test_empty_groups_and_no_stages_are_refused() -> None:
+def test_b030_b220_empty_groups_and_no_stages_are_refused() -> None:
     with pytest.raises(DefinitionError, match="group 2 is empty"):
         a_builder().pipe(a_stage("a")).parallel([])
     with pytest.raises(DefinitionError, match=r"workflow 'flow': it has no stages"):
         a_builder().build()
 
 
-def test_dependencies_must_stand_before() -> None:
+def test_b217_b218_dependencies_must_stand_before() -> None:
     needs = a_stage("needs", dependencies=["a"])
     assert a_builder().pipe(a_stage("a")).pipe(a_stage("b")).pipe(needs).build()
     with pytest.raises(DefinitionError, match=r"'needs' depends on 'a'; stages before it: b"):

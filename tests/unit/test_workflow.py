@@ -106,7 +106,7 @@ def test_stages_are_found_by_id() -> None:
         flow.stage("nope")
 
 
-def test_default_config_evaluates_factories_and_leaves_out_what_has_none() -> None:
+def test_b007_b008_default_config_evaluates_factories_and_leaves_out_what_has_none() -> None:
     assert a_workflow().default_config() == {
         "extract": {"limit": 3, "tags": ["a"], "rate": "0.5"},
         "rank": {"top": 1},

@@ -129,7 +129,7 @@ class JobPromises:
         assert await store.transact(lambda work: [job.id for job in claim(work)]) == [due]
 
     @pytest.mark.parametrize("spoil", [wrong_token, wrong_attempt, wrong_job])
-    async def test_without_the_lease_nothing_is_written(
+    async def test_b047_without_the_lease_nothing_is_written(
         self, store: Persistence, spoil: Callable[[Lease], Lease]
     ) -> None:
         job, lease = await store.transact(add_claimed)

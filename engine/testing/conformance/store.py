@@ -126,7 +126,7 @@ class StorePromises:
         urgent.result(PATIENCE)
         assert seen == ["urgent", "ordinary"]
 
-    async def test_a_run_saved_from_an_old_version_is_refused(self, store: Persistence) -> None:
+    async def test_b182_b183_a_run_saved_from_an_old_version_is_refused(self, store: Persistence) -> None:
         run = await store.transact(lambda work: add_run(work))
         await store.transact(lambda work: work.runs.save([run._replace(hand_offs=1)]))
         with pytest.raises(RuntimeError, match="changed"):

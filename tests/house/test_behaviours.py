@@ -1,0 +1,31 @@
+"""Every behaviour has its test, and the page that says so is fresh."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+
+import pytest
+from own_files import ROOT
+
+
+@pytest.fixture(scope="module")
+def behaviours() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("behaviours", ROOT / "docs" / "behaviours.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_number_has_a_test_or_its_reason(behaviours: ModuleType) -> None:
+    found = behaviours.proofs()
+    excused = behaviours.MOOT.keys() | behaviours.GAPS.keys()
+    assert [number for number in behaviours.WANTED if number not in found and number not in excused] == []
+    assert sorted(excused & found.keys()) == [], "these have a test by now"
+    assert sorted(found.keys() - set(behaviours.WANTED)) == [], "no such behaviours"
+
+
+def test_the_page_is_fresh(behaviours: ModuleType) -> None:
+    assert behaviours.PAGE.read_text() == behaviours.page(), "run `make behaviours`"
