@@ -74,7 +74,7 @@ class Driver:
         clock, sink = clock or FakeClock(), CollectingEventSink()
         database = database_at(url)
         database.prepare("auto", read_only=False)
-        store, registry = database.store(clock, read_only=False, durability="full"), WorkflowRegistry(workflows)
+        store, registry = database.store(clock, read_only=False, durability="normal"), WorkflowRegistry(workflows)
         if blobs is None:
             blobs = MemoryBlobStore() if path is None else FilesystemBlobStore(path.with_name(f"{path.name}.blobs"))
         kernel = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink)
