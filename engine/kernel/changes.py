@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.model.ids import new_id
-from engine.model.json import Json, dumps
+from engine.model.json import MAX_DEPTH, Json, dumps
 from engine.model.records import (
     AnnotationRecord,
     ArtifactRecord,
@@ -26,6 +26,8 @@ from engine.model.records import (
 from engine.model.redaction import redact_json
 from engine.ports.work import UnitOfWork
 
+WRAPPED = 4
+"""Levels an event lays around a value that was checked where it came from: an output, perhaps by stage id."""
 Outputs = dict[str, tuple[int, str]]
 """(group, output text) by stage id."""
 
@@ -131,9 +133,8 @@ class Changes:
         """Append an event to its run's history, next in sequence."""
         sequence = self._sequences.get(run_id) or self._runs[run_id].last_sequence
         self._sequences[run_id] = sequence + 1
-        self._events.append(
-            EventRecord(new_id(), run_id, sequence + 1, type_, dumps(redact_json(fields)), causation, self.now)
-        )
+        payload = dumps(redact_json(fields), deepest=MAX_DEPTH + WRAPPED)
+        self._events.append(EventRecord(new_id(), run_id, sequence + 1, type_, payload, causation, self.now))
 
     def know_outputs(self, run_id: str, outputs: Outputs) -> None:
         """All the run's outputs so far, from a delivery that was given them: they need not be read again."""

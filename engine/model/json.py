@@ -41,18 +41,19 @@ def _default(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def dumps(value: Json) -> str:
+def dumps(value: Json, *, deepest: int = MAX_DEPTH) -> str:
     """Compact JSON text of `value`, models and dates included.
 
-    Raises `NotJson`, naming the paths, for what one of the databases would refuse or bend.
+    Raises `NotJson`, naming the paths, for what one of the databases would refuse or bend. What wraps checked
+    values raises `deepest` by its own levels.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
         text.encode()
     except (ValueError, TypeError, RecursionError, UnicodeEncodeError) as error:
-        raise NotJson(list(find_problems(value)) or [Problem("", str(error))]) from error
-    if "\\u0000" in text or text.count("[") + text.count("{") > MAX_DEPTH:
-        problems = list(find_problems(json.loads(text)))
+        raise NotJson(list(find_problems(value, deepest=deepest)) or [Problem("", str(error))]) from error
+    if "\\u0000" in text or text.count("[") + text.count("{") > deepest:
+        problems = list(find_problems(json.loads(text), deepest=deepest))
         if problems:
             raise NotJson(problems)
     return text
@@ -76,10 +77,10 @@ def loads(text: str | bytes) -> Json:
         raise NotJson([Problem("", f"nested deeper than {MAX_DEPTH} levels")]) from error
 
 
-def find_problems(value: Json, path: str = "", depth: int = 0) -> Iterator[Problem]:
+def find_problems(value: Json, path: str = "", depth: int = 0, deepest: int = MAX_DEPTH) -> Iterator[Problem]:
     """Every place of `value` that can't be kept, by dotted path."""
-    if depth > MAX_DEPTH:
-        yield Problem(path, f"nested deeper than {MAX_DEPTH} levels")
+    if depth > deepest:
+        yield Problem(path, f"nested deeper than {deepest} levels")
     elif isinstance(value, str):
         if "\x00" in value:
             yield Problem(path, "holds a NUL character")
@@ -90,11 +91,11 @@ def find_problems(value: Json, path: str = "", depth: int = 0) -> Iterator[Probl
     elif isinstance(value, Mapping):
         for key, item in value.items():
             here = f"{path}.{key}" if path else str(key)
-            yield from find_problems(str(key), here, depth)
-            yield from find_problems(item, here, depth + 1)
+            yield from find_problems(str(key), here, depth, deepest)
+            yield from find_problems(item, here, depth + 1, deepest)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from find_problems(item, f"{path}.{index}" if path else str(index), depth + 1)
+            yield from find_problems(item, f"{path}.{index}" if path else str(index), depth + 1, deepest)
     elif not isinstance(value, bool | int | float | None):
         try:
             _default(value)
