@@ -81,17 +81,23 @@ async def storm(server: PostgresServer, runs: int, every: float, restarts: int) 
         run_ids = await create(engine, "double", runs)
         crew = Crew(url)
         try:
-            began, restarted = time.monotonic(), 0
+            began = killed = time.monotonic()
+            restarted = 0
             while (left := await unended(engine)) != 0:
-                assert time.monotonic() - began < PATIENCE, f"{left} runs have not ended"
-                await asyncio.to_thread(_pause, every)
-                crew.kill_one()
+                now = time.monotonic()
+                assert now - began < PATIENCE, f"{left} runs have not ended"
+                if now - killed > every:
+                    killed = now
+                    crew.kill_one()
                 if restarted < restarts and left is not None and left < runs * (restarts - restarted) // (restarts + 1):
                     restarted += 1
+                    crew.kill_one()
                     await asyncio.to_thread(server.stop, "immediate")
                     await asyncio.to_thread(server.start)
+                crew.look_after()
+                await asyncio.to_thread(_pause, 0.05)
             assert restarted == restarts
-            assert crew.kills >= restarts + 1
+            assert crew.kills >= restarts
         finally:
             crew.close()
         await check(engine, run_ids)
