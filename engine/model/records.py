@@ -331,3 +331,46 @@ class SinkDeliveryRecord(NamedTuple):
     next_attempt_at: datetime | None = None
     dead_at: datetime | None = None
     last_error: str | None = None
+
+
+class AICallRecord(NamedTuple):
+    """One call to an AI model. Where the model's price is unknown, `cost` is None: never 0."""
+
+    id: str
+    topic: str
+    call_type: str
+    """text, object, stream, embed or batch."""
+    model: str
+    """`provider/model` as it was asked for."""
+    provider: str
+    created_at: datetime
+    status: str = "open"
+    """open, ok, error or interrupted (its process died; what it cost nobody knows)."""
+    run_id: str | None = None
+    workflow_id: str | None = None
+    stage_id: str | None = None
+    attempt: int | None = None
+    answered_by: str | None = None
+    """The model that answered, in the provider's own words."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Part of `input_tokens`, read from the provider's cache."""
+    reasoning_tokens: int = 0
+    """Part of `output_tokens`."""
+    cost: Decimal | None = None
+    latency_ms: int | None = None
+    first_token_ms: int | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+    """The name of the error's class."""
+    reused: bool = False
+    """Answered from an earlier call; it cost nothing."""
+    request_key: str | None = None
+    """Digest of the whole request: equal requests have equal keys."""
+    batch_id: str | None = None
+    prompt: str | None = None
+    response: str | None = None
+    answer: str | None = None
+    """The provider's answer as JSON text, whole, as far as a later equal request may be answered with it."""
