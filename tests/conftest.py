@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -13,6 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from pgbouncer import NoPooler, find_pooler
+from pgbouncer import pooled as behind_a_pooler
 from postgres_server import (
     NoPostgres,
     create_database,
@@ -73,6 +76,25 @@ def empty_postgres_url(postgres_server: str) -> Iterator[str]:
     name = f"wfconsole_{uuid.uuid4().hex[:16]}"
     yield create_database(postgres_server, name)
     drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def pooled() -> Iterator[Callable[[str], str]]:
+    """Puts a pooler in transaction mode before a database; gives the address. On CI its absence is a failure."""
+    try:
+        find_pooler()
+    except NoPooler as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        yield lambda url: stack.enter_context(behind_a_pooler(url))
+
+
+@pytest.fixture
+def pooled_url(pooled: Callable[[str], str], postgres_url: str) -> str:
+    """The address of a fresh database with our schema, behind a pooler in transaction mode."""
+    return pooled(postgres_url)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
