@@ -113,11 +113,10 @@ class Order:
         """The statement, sorted, from after the mark on; a row more than `limit` shows that more follow."""
         if mark is not None:
             statement = statement.where(self._after(mark))
-        if self.key.nullable:
-            statement = statement.order_by(self.key.column.is_(None))
         for key in (self.key, self.tie):
             if key is not None:
-                statement = statement.order_by(key.column.desc() if self.descending else key.column.asc())
+                ordered = key.column.desc() if self.descending else key.column.asc()
+                statement = statement.order_by(ordered.nulls_last() if key.nullable else ordered)
         return statement.limit(limit + 1)
 
     def _after(self, mark: Mark) -> ColumnElement[bool]:
