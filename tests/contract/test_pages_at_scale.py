@@ -69,6 +69,32 @@ def _clock_of(reads: SqlReads) -> Callable[[], float]:
     return cpu
 
 
+def filters(now: datetime, runs: int) -> dict[str, RunFilter]:
+    """What one filters by, from what most runs have to what none has."""
+    return {
+        "all": RunFilter(),
+        "failed": RunFilter(status=("FAILED",)),
+        "running": RunFilter(status=("RUNNING",)),
+        "waiting": RunFilter(status=("WAITING",)),
+        "retrying": RunFilter(status=("RETRYING",)),
+        "one workflow": RunFilter(workflow_id=("flow-3",)),
+        "failed of one workflow": RunFilter(workflow_id=("flow-3",), status=("FAILED",)),
+        "of the last day": RunFilter(since=now - timedelta(days=1)),
+        "long ago": RunFilter(until=now - timedelta(minutes=runs // 2)),
+        "by key": RunFilter(key=("key-7",)),
+        "by cause": RunFilter(fingerprint=("cause-3",)),
+        "by a cause that none has": RunFilter(fingerprint=("none",)),
+        "at a stage": RunFilter(stage_id=("step-3",)),
+        "dear": RunFilter(min_cost=Decimal("0.09")),
+        "long": RunFilter(min_duration=timedelta(seconds=40)),
+        "search for what most have": RunFilter(text=("WEATHER",)),
+        "search for what one has": RunFilter(text=(f"document {runs - 5} ",)),
+        "search for what none has": RunFilter(text=("nowhere to be found",)),
+        "search an error": RunFilter(error=("row 13",)),
+        "search an error that none has": RunFilter(error=("nowhere to be found",)),
+    }
+
+
 async def pages(inspector: Inspector, runs: int) -> dict[str, Page]:
     """What the console and the command line ask for."""
     ask, now = inspector, datetime.now(UTC)
@@ -77,31 +103,9 @@ async def pages(inspector: Inspector, runs: int) -> dict[str, Page]:
     deep = (await ask.runs(RunFilter(), PageRequest(limit=min(10_000, runs // 2)))).next_cursor
     line = (await ask.tail_logs(limit=50)).items[0].id
     day, week = now - timedelta(days=1), now - timedelta(days=7)
-    filters: dict[str, dict[str, Any]] = {
-        "all": {},
-        "failed": {"status": ("FAILED",)},
-        "running": {"status": ("RUNNING",)},
-        "waiting": {"status": ("WAITING",)},
-        "retrying": {"status": ("RETRYING",)},
-        "one workflow": {"workflow_id": ("flow-3",)},
-        "failed of one workflow": {"workflow_id": ("flow-3",), "status": ("FAILED",)},
-        "of the last day": {"since": day},
-        "long ago": {"until": now - timedelta(minutes=runs // 2)},
-        "by key": {"key": ("key-7",)},
-        "by cause": {"fingerprint": ("cause-3",)},
-        "by a cause that none has": {"fingerprint": ("none",)},
-        "at a stage": {"stage_id": ("step-3",)},
-        "dear": {"min_cost": Decimal("0.09")},
-        "long": {"min_duration": timedelta(seconds=40)},
-        "search for what most have": {"text": ("WEATHER",)},
-        "search for what one has": {"text": (f"document {runs - 5} ",)},
-        "search for what none has": {"text": ("nowhere to be found",)},
-        "search an error": {"error": ("row 13",)},
-        "search an error that none has": {"error": ("nowhere to be found",)},
-    }
     found: dict[str, Page] = {
-        f"runs: {name}": lambda criteria=criteria: ask.runs(RunFilter(**criteria))  # type: ignore[misc]
-        for name, criteria in filters.items()
+        f"runs: {name}": lambda criteria=criteria: ask.runs(criteria)  # type: ignore[misc]
+        for name, criteria in filters(now, runs).items()
     }
     for sort in ("-completed_at", "completed_at", "-updated_at", "-total_cost", "-duration_ms", "priority", "status"):
         found[f"runs: by {sort}"] = lambda sort=sort: ask.runs(RunFilter(), PageRequest(sort=sort))  # type: ignore[misc]
