@@ -52,6 +52,16 @@ def postgres_server() -> str:
 @pytest.fixture
 def new_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
     """Makes fresh databases with our schema, for this test alone; gives their addresses."""
+    yield from _new_databases(postgres_server)
+
+
+@pytest.fixture(scope="module")
+def new_postgres_of_a_module(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """As `new_postgres`, for the tests of one module."""
+    yield from _new_databases(postgres_server)
+
+
+def _new_databases(postgres_server: str) -> Iterator[Callable[[], str]]:
     template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
     made: list[str] = []
 

@@ -110,7 +110,7 @@ class Order:
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
     def parts(self, statement: Select[Any], mark: Mark | None) -> list[Select[Any]]:
-        """The statement, sorted, from after the mark on: rows with a sort value, and in a part of their own those without.
+        """The statement, sorted, from after the mark on: rows with a sort value, and apart from them those without.
 
         So an index can give them in order.
         """

@@ -11,9 +11,38 @@ They need pytest and pytest-asyncio (`asyncio_mode = "auto"`).
 """
 
 from engine.testing.conformance.blobs import BlobPromises
+from engine.testing.conformance.idempotency import IdempotencyPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
+from engine.testing.conformance.registers import (
+    AuditPromises,
+    BlobRowPromises,
+    DefinitionPromises,
+    PausePromises,
+    WorkerPromises,
+)
+from engine.testing.conformance.runs import RunPromises
+from engine.testing.conformance.said import LogPromises
+from engine.testing.conformance.stages import StagePromises
 from engine.testing.conformance.store import StorePromises
+from engine.testing.conformance.upkeep import RetentionPromises, SchedulePromises
 from engine.testing.conformance.watch import WatchPromises
 
-__all__ = ["BlobPromises", "JobPromises", "OutboxPromises", "StorePromises", "WatchPromises"]
+__all__ = [
+    "AuditPromises",
+    "BlobPromises",
+    "BlobRowPromises",
+    "DefinitionPromises",
+    "IdempotencyPromises",
+    "JobPromises",
+    "LogPromises",
+    "OutboxPromises",
+    "PausePromises",
+    "RetentionPromises",
+    "RunPromises",
+    "SchedulePromises",
+    "StagePromises",
+    "StorePromises",
+    "WatchPromises",
+    "WorkerPromises",
+]
