@@ -8,6 +8,7 @@ from engine.testing.conformance import (
     AuditPromises,
     BlobRowPromises,
     DefinitionPromises,
+    HistoryPromises,
     IdempotencyPromises,
     JobPromises,
     LogPromises,
@@ -15,9 +16,11 @@ from engine.testing.conformance import (
     PausePromises,
     RetentionPromises,
     RunPromises,
+    RunReadPromises,
     SchedulePromises,
     StagePromises,
     StorePromises,
+    TotalPromises,
     WatchPromises,
     WorkerPromises,
 )
@@ -52,7 +55,7 @@ class TestWatchOnPostgres(OnPostgres, WatchPromises):
 
 
 class TestWatchWithoutNotify(WithoutNotify, WatchPromises):
-    pass
+    exact = False
 
 
 class TestJobs(OnEach, JobPromises):
@@ -104,4 +107,16 @@ class TestSchedules(OnEach, SchedulePromises):
 
 
 class TestRetention(OnEach, RetentionPromises):
+    pass
+
+
+class TestReadsOfRuns(OnEach, RunReadPromises):
+    pass
+
+
+class TestHistory(OnEach, HistoryPromises):
+    pass
+
+
+class TestTotals(OnEach, TotalPromises):
     pass
