@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from model_reference import LEASE, MAX_WAIT, PLANS, POLL_LEASE
+from model_reference import LEASE, MAX_WAIT, PLANS, POLL_EVERY, POLL_LEASE
 
 from engine import DiscardDeadLetters, FlushOutbox, PollSuspendedStages, ReapStuckRuns, ReplayDeadLetters
 
@@ -39,7 +39,7 @@ class UpkeepSteps:
         """The same answer again and again, each when it is asked for."""
         answer = data.draw(st.sampled_from(ANSWERS), "answer")
         for _ in range(data.draw(st.integers(2, 6), "times")):
-            self._pass(timedelta(minutes=2))
+            self._pass(POLL_EVERY)
             self._ask({run.id: answer for run, _ in self.model.pollable()})
 
     def _ask(self, answers: dict[str, str]) -> None:
