@@ -28,22 +28,31 @@ from engine.testing import CollectingEventSink, FakeClock
 
 RETRY = RetryPolicy(max_attempts=MAX_ATTEMPTS, initial_delay=timedelta(seconds=10), jitter=False)
 MOST_RUNS = 6
-STEPS = (
-    *("create", "create", "create_again", "begin_runs"),
-    *("take", "take", "settle", "settle", "settle", "carry_on", "worker_dies", "execute", "execute"),
-    *(
-        "time_passes",
-        "time_passes",
-        "time_passes",
-        "reap",
-        "reap_stuck",
-        "poll",
-        "keep_polling",
-        "poller_dies",
-        "restart",
-    ),
-    *("operate", "operate", "operate", "operate", "flush", "flush", "replay", "discard"),
-)
+WEIGHTS = {
+    "create": 2,
+    "create_again": 1,
+    "begin_runs": 1,
+    "take": 2,
+    "settle": 3,
+    "carry_on": 2,
+    "worker_dies": 1,
+    "keep_dying": 1,
+    "keep_failing": 1,
+    "execute": 2,
+    "time_passes": 3,
+    "reap": 1,
+    "reap_stuck": 1,
+    "poll": 1,
+    "keep_polling": 1,
+    "poller_dies": 1,
+    "restart": 1,
+    "operate": 4,
+    "flush": 2,
+    "sink_down": 1,
+    "replay": 1,
+    "discard": 1,
+}
+STEPS = tuple(name for name, weight in WEIGHTS.items() for _ in range(weight))
 
 
 class EngineMachine(WorkerSteps, UpkeepSteps, OperatorSteps, RuleBasedStateMachine):

@@ -22,7 +22,7 @@ from engine import (
 )
 
 OPERATORS = (
-    *("cancel", "rerun", "rerun", "rerun", "retry_failed", "retry_failed", "poll_now", "give_up"),
+    *("cancel", "rerun", "rerun", "rerun", "retry_failed", "retry_failed", "retry_failed", "poll_now", "give_up"),
     *("pause", "resume", "resume", "transition", "annotate"),
 )
 

@@ -22,7 +22,7 @@ POLL_ERRORS = 5
 PLANS: dict[str, list[list[str]]] = {
     "line": [["a"], ["b"], ["c"]],
     "wide": [["a"], ["left", "right"], ["z"]],
-    "batch": [["a"], ["wait"], ["z"]],
+    "batch": [["wait"], ["z"]],
 }
 
 Queue = Literal["due", "scheduled", "leased", "waiting"]

@@ -18,14 +18,32 @@ class WorkerSteps:
         self._turn([], "w1", data.draw(st.integers(1, 3), "free"))
 
     def _carry_on(self, data: st.DataObject) -> None:
-        """A worker as it is on a good day: what it takes ends well, and it goes on with what that made ready."""
+        """A worker as it is on most days: what it takes ends well but for one here and there, and it goes on."""
         had = self.in_hand
         self.in_hand = []
         for _ in range(data.draw(st.integers(2, 6), "turns")):
             taken, self.in_hand = self.in_hand, []
-            ended = [Delivery(one, self._good_ending(one)) for one in taken]
-            self._turn(ended, "w2", 2)
+            bad = data.draw(st.sampled_from([None, None, None, *taken[:1]]), "one that fails for good")
+            ended = [Delivery(one, self._fatal() if one is bad else self._good_ending(one)) for one in taken]
+            self._turn(ended, "w2", data.draw(st.integers(1, 2), "free"))
         self.in_hand += had
+
+    def _keep_dying(self, data: st.DataObject) -> None:
+        """Whatever takes the jobs dies of them, again and again."""
+        for _ in range(data.draw(st.integers(2, 4), "times")):
+            self._turn([], "w3", 3)
+            self._pass(LEASE)
+            self._reap(data)
+
+    def _keep_failing(self, data: st.DataObject) -> None:
+        """Whatever is tried fails, again and again."""
+        for _ in range(data.draw(st.integers(2, 4), "times")):
+            had, self.in_hand = self.in_hand, []
+            self._turn([], "w4", 3)
+            failed = [Delivery(one, Failed("not now", None, retryable=True)) for one in self.in_hand]
+            self.in_hand = had
+            self._turn(failed, "w4", 0)
+            self._pass(LEASE)
 
     def _settle(self, data: st.DataObject) -> None:
         """One or more deliveries end, some of them ghosts; some are told of again later."""
@@ -41,6 +59,9 @@ class WorkerSteps:
     def _worker_dies(self, data: st.DataObject) -> None:
         if self.in_hand:
             self.in_hand.remove(data.draw(st.sampled_from(self.in_hand), "delivery"))
+
+    def _fatal(self) -> Ending:
+        return Failed("no way", None, retryable=False)
 
     def _good_ending(self, claimed: Claimed) -> Ending:
         if claimed.job.stage_id == "wait":
@@ -59,7 +80,7 @@ class WorkerSteps:
             case "crash":
                 return Crashed("killed by signal 9")
             case "fatal":
-                return Failed("no way", None, retryable=False)
+                return self._fatal()
         return Failed("not now", None, retryable=True)
 
     def _turn(self, deliveries: list[Delivery], worker: str, free: int) -> None:

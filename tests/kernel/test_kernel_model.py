@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from model_machine import EngineMachine
 from planted_defects import DEFECTS
 
+from engine import EngineError
 from engine.model import ids
 
 FREE = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True, "derandomize": True}
@@ -65,5 +66,5 @@ def test_postgres_does_what_the_reference_does_for_long(new_postgres: Callable[[
 @pytest.mark.parametrize("defect", sorted(DEFECTS))
 def test_a_planted_defect_is_found(defect: str, monkeypatch: pytest.MonkeyPatch) -> None:
     DEFECTS[defect](monkeypatch)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, LookupError, EngineError)):
         follows(in_folder, 200, **SEARCH)
