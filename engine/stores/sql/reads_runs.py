@@ -11,6 +11,7 @@ from engine.model.criteria import PageRequest, RunFilter
 from engine.model.read_records import AttemptRow, RunRow, RunWhole, Situation, Slice, StageRow
 from engine.model.records import ArtifactRecord, JobRecord, PauseRecord, StageRecord, WorkerRecord
 from engine.model.status import TERMINAL_JOB, JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.dialect import Prepared
 from engine.stores.sql.jobs import JOB
 from engine.stores.sql.keyset import INSTANT, INTEGER, MONEY, TEXT, Key, order_of
@@ -21,7 +22,7 @@ from engine.stores.sql.rows import Mapping, constant, where
 from engine.stores.sql.run_conditions import conditions_of, duration_until, prefix_range
 from engine.stores.sql.side_tables import paused_workflows
 from engine.stores.sql.stages import ARTIFACT, STAGE
-from engine.stores.sql.tables import ai_calls, artifacts, attempts, definitions, jobs, runs, stages, workers
+from engine.stores.sql.tables import artifacts, attempts, definitions, jobs, runs, stages, workers
 from engine.stores.sql.types import UtcDateTime
 
 ROW = Mapping(RunRow, runs, {"status": RunStatus})

@@ -28,11 +28,12 @@ from engine.errors import InvalidInput, Problem
 from engine.model.criteria import RunFilter
 from engine.model.read_records import Activity, CostSum, DefinitionRef, FailureSum, QueueCount, RunCount
 from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.instants import UtcDay
 from engine.stores.sql.reading import AnyRow, Reading
 from engine.stores.sql.rows import constant, where
 from engine.stores.sql.run_conditions import aware, conditions_of
-from engine.stores.sql.tables import ai_calls, definitions, events, jobs, run_stats, runs, stages, workers
+from engine.stores.sql.tables import definitions, events, jobs, run_stats, runs, stages, workers
 from engine.stores.sql.types import Money
 
 _EPOCH = date(1970, 1, 1)
