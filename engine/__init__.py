@@ -82,6 +82,13 @@ from engine.definition.workflow import (
     Workflow,
 )
 from engine.errors import (
+    AIAuthError,
+    AIBadRequest,
+    AIBadResponse,
+    AIError,
+    AIRateLimited,
+    AIUnavailable,
+    BudgetExceeded,
     DefinitionError,
     EngineError,
     IdempotencyConflict,
@@ -100,6 +107,7 @@ from engine.errors import (
     StageNotFound,
     StageOutputMissing,
     StoreUnavailable,
+    UnknownModel,
     WorkflowNotFound,
 )
 from engine.events import (
@@ -107,10 +115,17 @@ from engine.events import (
 )
 
 __all__ = [
+    "AIAuthError",
+    "AIBadRequest",
+    "AIBadResponse",
     "AIConfig",
+    "AIError",
     "AIHelper",
+    "AIRateLimited",
+    "AIUnavailable",
     "AnnotateRun",
     "AnnotateRunResult",
+    "BudgetExceeded",
     "CancelRun",
     "CancelRunResult",
     "ClaimPendingRuns",
@@ -178,6 +193,7 @@ __all__ = [
     "Suspend",
     "TransitionRun",
     "TransitionRunResult",
+    "UnknownModel",
     "Workflow",
     "WorkflowBuilder",
     "WorkflowNotFound",

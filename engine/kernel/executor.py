@@ -17,7 +17,18 @@ from engine.definition.context import StageContext
 from engine.definition.stage import Stage
 from engine.definition.suspension import StageResult, Suspend
 from engine.definition.workflow import Workflow
-from engine.errors import DefinitionError, InvalidConfig, InvalidInput, InvalidOutput, NonRetryable
+from engine.errors import (
+    AIAuthError,
+    AIBadRequest,
+    AIError,
+    BudgetExceeded,
+    DefinitionError,
+    InvalidConfig,
+    InvalidInput,
+    InvalidOutput,
+    NonRetryable,
+    UnknownModel,
+)
 from engine.kernel.children import Order, run_child
 from engine.kernel.ending import Completed, Crashed, Ending, Failed, Suspended
 from engine.kernel.outputs import LoadedOutputs, group_input, keep_output, load_texts, put_blob
@@ -35,7 +46,10 @@ AnyStage = Stage[Any, Any, Any]
 AnyContext = StageContext[Any, Any]
 MAX_ERROR = 16 * 1024
 
-_FATAL = (NonRetryable, InvalidInput, InvalidConfig, InvalidOutput, DefinitionError)
+_FATAL = (
+    *(NonRetryable, InvalidInput, InvalidConfig, InvalidOutput, DefinitionError),
+    *(AIAuthError, AIBadRequest, UnknownModel, BudgetExceeded),
+)
 _CODES = {InvalidInput: "INVALID_INPUT", InvalidConfig: "INVALID_CONFIG", InvalidOutput: "INVALID_OUTPUT"}
 
 
@@ -234,6 +248,8 @@ def failure(error: BaseException) -> Failed:
     if isinstance(error, BodyTimeout):
         return Failed(f"TIMEOUT: {error}", "TIMEOUT", retryable=True)
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
+    if isinstance(error, AIError):
+        code = type(error).__name__
     text = fit_to_write(str(error)) or type(error).__name__
     if len(text) > MAX_ERROR:
         text = f"{text[:MAX_ERROR]}… ({len(text)} characters)"
