@@ -16,8 +16,8 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from engine.errors import EngineError
-from engine.kernel.rules.budget import Account, first_spent, midnight
-from engine.model.budgets import NO_BUDGETS, Budgets
+from engine.kernel.rules.budget import Account, Kind, first_spent, midnight
+from engine.model.budgets import NO_BUDGETS, Budgets, plain
 from engine.model.records import AICallRecord, RunRecord
 from engine.ports.persistence import Persistence
 from engine.ports.work import UnitOfWork
@@ -242,6 +242,10 @@ def _tied(call: AICallRecord, runs: dict[str, RunRecord]) -> AICallRecord:
     return call if call.run_id is None or call.run_id in runs else call._replace(run_id=None)
 
 
+def _account(kind: Kind, scope: str, limit: Decimal, spent: Decimal) -> Account:
+    return Account(kind, scope, plain(limit), plain(spent))
+
+
 class _Judge:
     """Says of calls whether they can be paid, within one transaction."""
 
@@ -267,17 +271,17 @@ class _Judge:
             own = self._budgets.stage if asked.max_cost is None else asked.max_cost
             limit = self._limits.get((run.id, call.stage_id), own)
             if limit is not None:
-                yield Account("stage", f"stage {call.stage_id}", limit, self._spent_by_stage(run.id, call.stage_id))
+                yield _account("stage", f"stage {call.stage_id}", limit, self._spent_by_stage(run.id, call.stage_id))
         limit = self._limits.get((run.id, ""), self._budgets.run)
         if limit is not None:
-            yield Account("run", f"run {run.id}", limit, run.total_cost or Decimal(0))
+            yield _account("run", f"run {run.id}", limit, run.total_cost or Decimal(0))
 
     def _of_day(self, call: AICallRecord) -> Iterable[Account]:
         if self._budgets.workflow is not None and call.workflow_id is not None:
             spent = self._spent_today(call.workflow_id)
-            yield Account("workflow", f"workflow {call.workflow_id} today", self._budgets.workflow, spent)
+            yield _account("workflow", f"workflow {call.workflow_id} today", self._budgets.workflow, spent)
         if self._budgets.day is not None:
-            yield Account("day", "today", self._budgets.day, self._spent_today(None))
+            yield _account("day", "today", self._budgets.day, self._spent_today(None))
 
     def _spent_by_stage(self, run_id: str, stage_id: str) -> Decimal:
         key = (run_id, stage_id)

@@ -29,6 +29,7 @@ from engine.kernel.handlers import (
     run_reap_stuck,
     run_rerun_from,
     run_retry_failed,
+    run_set_budget,
     run_transition,
     stage_fail,
     stage_poll_now,
@@ -71,6 +72,7 @@ HANDLERS: dict[str, Callable[[Any, Scene], Any]] = {
     "workflow.pause": workflow_pause.handle,
     "workflow.resume": workflow_resume.handle,
     "run.annotate": run_annotate.handle,
+    "run.setBudget": run_set_budget.handle,
 }
 
 DISPATCH_LEASE = timedelta(seconds=60)

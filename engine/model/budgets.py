@@ -40,3 +40,8 @@ class Budgets:
 
 
 NO_BUDGETS = Budgets()
+
+
+def plain(amount: Decimal) -> Decimal:
+    """The same amount without zeros at its end, which one of the databases puts there."""
+    return Decimal(format(amount.normalize(), "f"))

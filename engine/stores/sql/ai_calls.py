@@ -85,11 +85,8 @@ _interrupt_orphans = (
 _now = select(stages.c.attempt, stages.c.cost).where(
     stages.c.run_id == where("run"), stages.c.stage_id == where("stage")
 )
-_before = select(func.sum(attempts.c.cost)).where(
-    # The current attempt may be archived already.
-    attempts.c.run_id == where("run"),
-    attempts.c.stage_id == where("stage"),
-    attempts.c.attempt != where("attempt"),
+_earlier = select(attempts.c.attempt, attempts.c.cost).where(
+    attempts.c.run_id == where("run"), attempts.c.stage_id == where("stage")
 )
 _by_all = select(func.sum(ai_calls.c.cost)).where(ai_calls.c.created_at >= where("since"))
 _by_workflow = _by_all.where(ai_calls.c.workflow_id == where("workflow"))
@@ -180,9 +177,10 @@ class SqlCalls:
 
     def spent_by_stage(self, run_id: str, stage_id: str) -> Decimal:
         place = {"b_run": run_id, "b_stage": stage_id}
-        row = self._connection.execute(_now, place).first()
-        attempt, cost = (0, None) if row is None else row
-        return (cost or Decimal(0)) + self._sum(_before, {**place, "b_attempt": attempt})
+        # A stage that is queued again still has the number of an attempt that is archived.
+        now = {row[0]: row[1] for row in self._connection.execute(_now, place)}
+        earlier = {row[0]: row[1] for row in self._connection.execute(_earlier, place)}
+        return sum((cost for cost in {**now, **earlier}.values() if cost is not None), Decimal(0))
 
     def spent_since(self, since: datetime, workflow_id: str | None) -> Decimal:
         if workflow_id is None:
