@@ -153,7 +153,7 @@ class StageOutputMissing(EngineError):
 
 
 class AIError(EngineError):
-    """A call to an AI model failed. `provider`, `status` (of HTTP) and `retry_after` (seconds) are None where unknown."""
+    """A call to an AI model failed. `provider`, `status` (HTTP) and `retry_after` (seconds) are None if unknown."""
 
     def __init__(
         self,
@@ -179,6 +179,9 @@ class AIRateLimited(AIError):
 class AIUnavailable(AIError):
     """The provider can't be reached, is overloaded, broke down or went silent."""
 
+    reached = True
+    """False when no connection came about: then nothing was asked, and nothing is to be paid."""
+
 
 class AIBadRequest(AIError):
     """The provider refuses the request as it is: asking again would change nothing."""
@@ -191,11 +194,11 @@ class AIBadResponse(AIError):
 class UnknownModel(AIError):
     """No provider of that name is known here, or none that has this model."""
 
-    def __init__(self, model: str, near: Iterable[str] = (), *, provider: str | None = None) -> None:
+    def __init__(self, model: str, near: Iterable[str] = (), *, said: str = "") -> None:
         self.model = model
         self.near = list(near)
         hint = f"; did you mean {', '.join(self.near)}?" if self.near else ""
-        super().__init__(f"unknown model {model!r}: models are named provider/model{hint}", provider=provider)
+        super().__init__(f"unknown model {model!r}: {said or 'models are named provider/model'}{hint}")
 
 
 class BudgetExceeded(AIError):
