@@ -30,7 +30,7 @@ from engine.inspector.fsck import Finding, check
 from engine.kernel.call_log import AIOpener, CallLog, OpenedAI
 from engine.kernel.kernel import Kernel
 from engine.kernel.recording import Recording
-from engine.kernel.retention import PruneReport, prune
+from engine.kernel.retention import PruneReport, forget_texts, prune
 from engine.model.budgets import NO_BUDGETS, Budgets
 from engine.model.json import Json
 from engine.model.records import AICallRecord
@@ -158,6 +158,12 @@ class Engine:
             dry_run=dry_run,
             on_progress=on_progress,
         )
+
+    async def forget_ai_texts(self, older_than: timedelta) -> int:
+        """Drop the prompts and answers of AI calls made before, in bounded batches; how many. Their money stays."""
+        if self._read_only:
+            raise ReadOnly
+        return await forget_texts(self.kernel.persistence, older_than)
 
     async def fsck(self) -> list[Finding]:
         """What is wrong with the database and its blobs; nothing is changed. An empty list: all is sound."""
@@ -352,6 +358,7 @@ def upgrade_schema(url: str) -> tuple[str | None, str]:
 __all__ = [
     "Engine",
     "EventSink",
+    "PruneReport",
     "SchemaState",
     "blob_folder",
     "check_schema",

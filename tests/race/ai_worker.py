@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,10 +63,15 @@ class Billing(FakeAIProvider):
         number = int(re.findall(r"/(\d+)", said)[0])
         if number % 10 == 3:
             raise AIUnavailable("overloaded", provider="fake", status=503)
-        while number >= HELD and not (self._folder / "open").exists():
-            await asyncio.sleep(0.01)
+        if number >= HELD:
+            await asyncio.to_thread(wait_for, self._folder / "open")
         note(self._folder / "billed", said)
         return await super().generate(request)
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        threading.Event().wait(0.01)
 
 
 def note(path: Path, line: str) -> None:
