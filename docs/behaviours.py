@@ -79,7 +79,6 @@ MOOT = {
 """What can't arise here, and why."""
 
 GAPS = {
-    **dict.fromkeys([f"B{number}" for number in range(188, 201)], "comes with the AI calls"),
     "D13": "comes with the AI calls",
 }
 """What no test proves yet, and why. It may only get shorter."""
