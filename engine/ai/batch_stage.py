@@ -109,6 +109,8 @@ class _BatchWork:
         try:
             items = await batch.results(status, schema=self.schema, schemas=schemas)
         except AIBadResponse as error:
+            # Whoever retries the stage wants a new batch, not to be told of this one again.
+            await ctx.storage.delete(_key(ctx))
             return Completion.failed(str(error))
         place = {item: number for number, item in enumerate(state["ids"])}
         items.sort(key=lambda item: place.get(item.id, len(place)))
