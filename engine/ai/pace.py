@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 CALLS_AT_ONCE = 64
@@ -49,8 +49,14 @@ class Bucket:
 class Pace:
     """Lets calls through one after the other as `limits` allow."""
 
-    def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._now = now
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._inside = 0
@@ -73,7 +79,7 @@ class Pace:
         await self._slot()
         try:
             while (wait := self._due(tokens)) > 0:
-                await asyncio.sleep(wait)
+                await self._sleep(wait)
                 tokens = -1
         except BaseException:
             self.leave()

@@ -7,12 +7,11 @@ import threading
 
 import pytest
 
-from engine.ai import pace as paces
 from engine.ai.pace import Limits, Pace, pace_of
 
 
 class Time:
-    """A clock that `asyncio.sleep` advances."""
+    """A clock that sleeping advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,20 +19,17 @@ class Time:
     def __call__(self) -> float:
         return self.now
 
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    clock = Time()
-
-    async def pass_time(seconds: float) -> None:
-        clock.now += seconds
-
-    monkeypatch.setattr(paces.asyncio, "sleep", pass_time)
-    return clock
+def time() -> Time:
+    return Time()
 
 
 async def test_requests_a_minute(time: Time) -> None:
-    pace = Pace(Limits(requests_per_minute=60), time)
+    pace = Pace(Limits(requests_per_minute=60), time, time.sleep)
     for _ in range(60):
         await pace.enter(0)
     assert time.now == 0
@@ -42,7 +38,7 @@ async def test_requests_a_minute(time: Time) -> None:
 
 
 async def test_tokens_a_minute_as_they_were_used(time: Time) -> None:
-    pace = Pace(Limits(tokens_per_minute=6_000), time)
+    pace = Pace(Limits(tokens_per_minute=6_000), time, time.sleep)
     await pace.enter(6_000)
     pace.correct(6_000, 1_000)
     await pace.enter(5_000)
@@ -54,7 +50,7 @@ async def test_tokens_a_minute_as_they_were_used(time: Time) -> None:
 
 
 async def test_who_is_told_to_wait_holds_the_others_up(time: Time) -> None:
-    pace = Pace(Limits(), time)
+    pace = Pace(Limits(), time, time.sleep)
     pace.hold(5)
     await pace.enter(0)
     assert time.now == 5
