@@ -145,9 +145,11 @@ _paces: dict[str, Pace] = {}
 _lock = threading.Lock()
 
 
-def pace_of(provider: str, limits: Limits) -> Pace:
+def pace_of(address: str, limits: Limits) -> Pace:
     """The process's pace for that provider; other limits than before take the place of those."""
     with _lock:
-        pace = _paces.setdefault(provider, Pace(limits))
+        pace = _paces.get(address)
+        if pace is None:
+            pace = _paces[address] = Pace(limits)
     pace.change(limits)
     return pace

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from dialects import Act, Verdict, anthropic, asked, google, openai
 from memory_log import MemoryLog
-from scripted_server import answer, serving, stream
+from scripted_server import answer, stream
 
 from engine import AIBadRequest, AIBadResponse, FilePart, ImagePart, UnknownModel
-from engine.ai import Providers, create_ai_helper
 
 pytestmark = pytest.mark.usefixtures("keys")
 
@@ -116,22 +115,20 @@ OPTIONS: dict[str, Any] = {"seed": 7}
     [
         lambda ai: ai.generate_text("openai/x", "p", provider_options=OPTIONS),
         lambda ai: ai.generate_object("openai/x", "p", Verdict, provider_options=OPTIONS),
-        lambda ai: ai.stream_text("openai/x", "p", provider_options=OPTIONS).result(),
         lambda ai: ai.generate_text("openai/x", "p", provider_options={"openai": OPTIONS, "google": {"other": 1}}),
     ],
 )
 async def test_b197_options_of_a_provider_are_handed_on(log: MemoryLog, act: Act) -> None:
-    said = stream({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]})
-    async with serving(openai('{"good": true}')) as server:
-        server.answers = [said if act is not None and "stream" in _names(act) else server.answers[0]]
-        ai = create_ai_helper("tests", log, providers=Providers({"openai": {"base_url": server.url}}))
-        await act(ai)
+    server, _ = await asked(log, act, openai('{"good": true}'))
     assert server.asked[0].json["seed"] == 7
     assert "other" not in server.asked[0].json
 
 
-def _names(act: Any) -> str:
-    return " ".join(act.__code__.co_names)
+async def test_b197_options_are_handed_on_with_a_stream(log: MemoryLog) -> None:
+    said = stream({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]})
+    act: Act = lambda ai: ai.stream_text("openai/x", "p", provider_options=OPTIONS).result()  # noqa: E731
+    server, _ = await asked(log, act, said)
+    assert server.asked[0].json["seed"] == 7
 
 
 async def test_b197_options_are_handed_on_with_embeddings_and_win(log: MemoryLog) -> None:
