@@ -158,7 +158,7 @@ async def test_a_provider_of_ones_own_is_asked(log: MemoryLog, monkeypatch: pyte
 
 
 async def test_a_budget_that_is_spent_lets_nothing_through(ai: LoggedAI, log: MemoryLog, fake: FakeAIProvider) -> None:
-    log.refusal = BudgetExceeded("run r1", Decimal(1), Decimal("1.25"))
+    log.refuse_with = BudgetExceeded("run r1", Decimal(1), Decimal("1.25"))
     with pytest.raises(BudgetExceeded, match=r"run r1 is spent: 1\.25 of 1 US dollars"):
         await ai.generate_text("a/b", "go")
     with pytest.raises(BudgetExceeded):

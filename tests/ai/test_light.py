@@ -16,10 +16,10 @@ print(json.dumps({"spent": time.process_time() - began}))
 
 OFFLINE_CALL = """
 import asyncio, json, sys
-sys.path.insert(0, "tests/ai")
-from memory_log import MemoryLog
 from engine.ai import create_ai_helper
-result = asyncio.run(create_ai_helper("t", MemoryLog()).generate_text("offline/extractive", "Summarise: one. two."))
+from engine.testing.fakes import CollectingAICallLog
+ai = create_ai_helper("t", CollectingAICallLog())
+result = asyncio.run(ai.generate_text("offline/extractive", "Summarise: one. two."))
 loaded = [name for name in ("httpx", "genai_prices", "engine.ai.http") if name in sys.modules]
 print(json.dumps({"text": result.text, "loaded": loaded}))
 """

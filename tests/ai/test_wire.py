@@ -23,7 +23,7 @@ from engine import (
 from engine.ai import Providers, ProviderSettings, create_ai_helper, http
 from engine.ai.logged_ai import LoggedAI
 
-KEY = "sk-notarealkeybutlongenough"
+KEY = "plain-words-no-pattern-knows"
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
