@@ -61,7 +61,7 @@ class Wire:
 
     @property
     def _pace(self) -> Pace:
-        return pace_of(self._provider, self._endpoint.settings.limits)
+        return pace_of(f"{self._provider} {self._endpoint.base_url}", self._endpoint.settings.limits)
 
     async def json(self, ask: Ask) -> Json:
         """The answer, read as JSON."""

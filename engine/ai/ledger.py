@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -95,9 +96,9 @@ class Ledger:
         """Close the streams nobody reads any more and wait, for a moment, until what goes on is noted."""
         for stream in list(self.streams):
             await stream.aclose()
-        going_on = [call.over.wait() for call in self.calls]
-        if going_on:
-            await asyncio.wait(map(asyncio.ensure_future, going_on), timeout=SETTLE_SECONDS)
+        going_on = [call.over.wait() for call in list(self.calls)]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*going_on), SETTLE_SECONDS)
 
 
 @dataclass(eq=False)
