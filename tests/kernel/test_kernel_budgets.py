@@ -192,6 +192,21 @@ async def test_a_topic_outside_of_runs_pays_from_the_day(drive: Drive) -> None:
     assert (row.run_id, row.topic, row.cost) == (None, "tools.mine", CENT)
 
 
+async def test_a_batch_is_not_handed_in_once_the_budget_is_spent(drive: Drive) -> None:
+    async def act(ctx: AnyContext) -> str:
+        await ai(ctx).ask("one", cost=CENT)
+        await ai(ctx).log.afford()
+        return "handed in"
+
+    d = drive(flow(step("one", act)), ai=StubOpener(), budgets=Budgets(run=CENT))
+    run = await d.through()
+    assert (run.status, run.error_code) == ("FAILED", "BudgetExceeded")
+    rich = drive(flow(step("one", act)), ai=StubOpener(), budgets=Budgets(run=2 * CENT))
+    run = await rich.through()
+    assert run.output == "handed in"
+    assert len((await rich.inspector.ai_calls(run.id)).items) == 1, "to ask leaves no row"
+
+
 @pytest.mark.parametrize("wrong", [{"run": Decimal(-1)}, {"day": Decimal("NaN")}, {"warn": 0.0}, {"warn": 1.5}])
 def test_a_budget_is_an_amount_of_money(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="budget"):
