@@ -59,11 +59,7 @@ DECIDED = {
 }
 """Where a decision of ours overrules what the behaviour says."""
 
-GAPS = {
-    **dict.fromkeys([f"B{number}" for number in range(188, 201)], "comes with the AI calls"),
-    "B187": "comes with reading artifacts",
-    "D13": "comes with the AI calls",
-}
+GAPS: dict[str, str] = {"B187": "comes with reading artifacts"}
 """What no test proves yet, and why. It may only get shorter."""
 
 

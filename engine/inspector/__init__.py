@@ -1,6 +1,16 @@
 """The read API: everything consoles and dashboards see of the engine."""
 
 from engine.inspector.inspector import Inspector
+from engine.inspector.money_views import (
+    AICallView,
+    CallNotFound,
+    CostComparison,
+    ExpectedCost,
+    Repriced,
+    RepricedRow,
+    RunBudget,
+    Spending,
+)
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
 from engine.inspector.views import (
@@ -23,13 +33,17 @@ from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageStatus
 
 __all__ = [
+    "AICallView",
     "AnnotationView",
     "ArtifactView",
     "AttemptView",
     "AuditView",
+    "CallNotFound",
+    "CostComparison",
     "CostRow",
     "Delivery",
     "EventView",
+    "ExpectedCost",
     "Explanation",
     "FailureView",
     "Inspector",
@@ -41,12 +55,16 @@ __all__ = [
     "PageRequest",
     "PlanStage",
     "QueueRow",
+    "Repriced",
+    "RepricedRow",
+    "RunBudget",
     "RunDetail",
     "RunFilter",
     "RunStatus",
     "RunSummary",
     "ScheduleView",
     "SinkView",
+    "Spending",
     "StageStatus",
     "StageView",
     "WorkerView",
