@@ -267,7 +267,9 @@ async def test_steps_with_tools_have_an_end(ai: LoggedAI, log: MemoryLog, fake: 
     def again() -> str:
         return "again"
 
-    result = await ai.generate_text("a/b", "go", tools=[again], max_steps=3)
+    result = await ai.generate_text("a/b", "go", tools=[again], tool_choice="required", max_steps=3)
+    requests = [call.request for call in fake.calls if isinstance(call.request, TextRequest)]
+    assert [request.tool_choice for request in requests] == ["required", "auto", "auto"]
     assert (len(log.rows), result.finish_reason) == (3, "tool_calls")
 
 

@@ -167,6 +167,14 @@ async def test_objects_are_asked_for_natively(log: MemoryLog) -> None:
     assert server.asked[0].json["temperature"] == 0
 
     act = lambda ai: ai.generate_object("anthropic/x", "p", Verdict)  # noqa: E731
+    server, result = await asked(log, act, anthropic({"type": "text", "text": '{"good": true, "why": ""}'}))
+    sent = server.asked[0].json
+    assert sent["output_config"]["format"]["type"] == "json_schema"
+    assert sent["output_config"]["format"]["schema"]["additionalProperties"] is False
+    assert "tools" not in sent
+    assert result.object == Verdict(good=True)
+
+    act = lambda ai: ai.generate_object("anthropic/claude-3-haiku", "p", Verdict)  # noqa: E731
     used = {"type": "tool_use", "id": "t", "name": "answer", "input": {"good": False}}
     server, result = await asked(log, act, anthropic(used, stop="tool_use"))
     assert server.asked[0].json["tool_choice"] == {"type": "tool", "name": "answer"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from engine.definition.ai import FilePart, ImagePart
@@ -17,8 +18,8 @@ from engine.ports.ai_providers import TextAnswer, TextRequest
 T = TypeVar("T")
 
 CHARACTERS_PER_TOKEN = 4
-_picky: set[tuple[str, str]] = set()
-"""(provider, model) that takes no temperature: found out by asking."""
+_refused: dict[tuple[str, str], frozenset[str]] = {}
+"""By provider and model: found out by asking."""
 _lock = threading.Lock()
 
 
@@ -90,23 +91,44 @@ def taken(provider: str, what: Json) -> dict[str, Json]:
     return what
 
 
-async def without_temperature_if_refused(
-    provider: str, request: TextRequest, ask: Callable[[float | None], Awaitable[T]]
+class Sign(NamedTuple):
+    """Tells of a refusal that it is about one of our ways to ask; `lasting` when it is the model's, not the request's."""
+
+    words: re.Pattern[str]
+    lasting: bool = True
+
+
+TEMPERATURE = Sign(
+    re.compile(r"temperature.*(support|deprecat|only|remov|not (allowed|permitted))|(unsupported|unknown).*temperature")
+)
+
+
+async def ask_acceptably(
+    provider: str, model: str, signs: Mapping[str, Sign], ask: Callable[[frozenset[str]], Awaitable[T]]
 ) -> T:
-    """Ask with the temperature; a model that refuses any is asked without, from then on at once."""
-    model = (provider, request.model)
+    """Ask, and ask again without what the model turns out to refuse.
+
+    What models take differs by their age, and no list of them is ever complete. `ask` is given the ways to do without.
+    """
+    without = refused_by(provider, model)
+    while True:
+        try:
+            return await ask(without)
+        except AIBadRequest as error:
+            said = error.said.lower()
+            found = next((way for way, sign in signs.items() if way not in without and sign.words.search(said)), None)
+            if found is None:
+                raise
+        without |= {found}
+        if signs[found].lasting:
+            with _lock:
+                _refused[provider, model] = _refused.get((provider, model), frozenset()) | {found}
+
+
+def refused_by(provider: str, model: str) -> frozenset[str]:
+    """The ways a model was found to refuse."""
     with _lock:
-        picky = model in _picky
-    if request.temperature is None or picky:
-        return await ask(None)
-    try:
-        return await ask(request.temperature)
-    except AIBadRequest as error:
-        if "temperature" not in error.said.lower():
-            raise
-    with _lock:
-        _picky.add(model)
-    return await ask(None)
+        return _refused.get((provider, model), frozenset())
 
 
 async def begun(events: AsyncIterator[Json]) -> AsyncIterator[Json]:

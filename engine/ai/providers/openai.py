@@ -9,6 +9,9 @@ from engine.ai.endpoint import Endpoint
 from engine.ai.http import Ask, Wire
 from engine.ai.json_answers import strict, with_instruction
 from engine.ai.providers.adapting import (
+    TEMPERATURE,
+    Sign,
+    ask_acceptably,
     begun,
     closed,
     data_url,
@@ -17,7 +20,6 @@ from engine.ai.providers.adapting import (
     said,
     taken,
     used_tokens,
-    without_temperature_if_refused,
 )
 from engine.ai.providers.openai_batches import OpenAIBatches
 from engine.ai.refusals import error_within
@@ -36,6 +38,11 @@ from engine.ports.ai_providers import (
 )
 
 _ITS_OWN = re.compile(r"(ft:)?(gpt-|o\d|chatgpt|codex)")
+_SIGNS = {
+    "temperature": TEMPERATURE,
+    "schema": Sign(re.compile(r"response_format|json_schema"), lasting=False),
+    "limit": Sign(re.compile(r"use 'max_completion_tokens'|(unsupported|unknown|unrecognized).*max_completion_tokens")),
+}
 _FINISH = {"stop": "stop", "eos": "stop", "length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
 _EFFORT_TOKENS = ((1024, "minimal"), (4096, "low"), (16384, "medium"))
 
@@ -54,21 +61,21 @@ class OpenAIProvider(OpenAIBatches):
     async def generate(self, request: TextRequest) -> TextAnswer:
         guess = guessed_tokens(request)
 
-        async def ask(temperature: float | None) -> Json:
-            return await self._wire.json(self._chat(request, temperature, guess))
+        async def ask(without: frozenset[str]) -> Json:
+            return await self._wire.json(self._chat(request, without, guess))
 
-        answer = self.read(await without_temperature_if_refused(self.name, request, ask))
+        answer = self.read(await ask_acceptably(self.name, request.model, _SIGNS, ask))
         self._wire.correct(guess, used_tokens(answer, guess))
         return answer
 
     async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
         guess = guessed_tokens(request)
 
-        async def begin(temperature: float | None) -> AsyncIterator[Json]:
+        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
             extra = {"stream": True, "stream_options": {"include_usage": True}}
-            return await begun(self._wire.events(self._chat(request, temperature, guess, extra)))
+            return await begun(self._wire.events(self._chat(request, without, guess, extra)))
 
-        events = await without_temperature_if_refused(self.name, request, begin)
+        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
         gathered = _Gathered(self.name)
         try:
             async for event in events:
@@ -101,20 +108,21 @@ class OpenAIProvider(OpenAIBatches):
         key = self._endpoint.key()
         return {"authorization": f"Bearer {key}"} if key else {}
 
-    def _chat(self, request: TextRequest, temperature: float | None, guess: int, extra: Json = None) -> Ask:
-        body = {**self.body(request, temperature), **(extra or {})}
+    def _chat(self, request: TextRequest, without: frozenset[str], guess: int, extra: Json = None) -> Ask:
+        body = {**self.body(request, without), **(extra or {})}
         return Ask("POST", "/chat/completions", body, request.model, self.headers(), request.timeout, guess)
 
-    def body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
+    def body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         """The request as the API takes it."""
-        how = self._endpoint.settings.structured_output
+        how = "prompt" if "schema" in without else self._endpoint.settings.structured_output
         instructed = request.schema is not None and how != "json_schema"
         system = with_instruction(request.system, request.schema) if instructed else request.system
-        own = _ITS_OWN.match(request.model) is not None
+        # One limit under two names: the older one is what other servers know.
+        own = (_ITS_OWN.match(request.model) is not None) != ("limit" in without)
         body = said(
             model=request.model,
             messages=[*([{"role": "system", "content": system}] if system else []), *_messages(request.turns)],
-            temperature=temperature,
+            temperature=None if "temperature" in without else request.temperature,
             max_completion_tokens=request.max_tokens if own else None,
             max_tokens=None if own else request.max_tokens,
             stop=list(request.stop) or None,
