@@ -92,7 +92,7 @@ def taken(provider: str, what: Json) -> dict[str, Json]:
 
 
 class Sign(NamedTuple):
-    """Tells of a refusal that it is about one of our ways to ask; `lasting` when it is the model's, not the request's."""
+    """Tells of a refusal that it is about one of our ways to ask; `lasting`: the model has it, not the request."""
 
     words: re.Pattern[str]
     lasting: bool = True
