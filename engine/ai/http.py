@@ -59,24 +59,24 @@ class Wire:
     def _provider(self) -> str:
         return self._endpoint.provider
 
-    @property
     def _pace(self) -> Pace:
         return pace_of(f"{self._provider} {self._endpoint.base_url}", self._endpoint.settings.limits)
 
     async def json(self, ask: Ask) -> Json:
         """The answer, read as JSON."""
-        body = await self._asked(ask, _read)
+        body = await self._asked(ask, self._pace(), _read)
         try:
             return loads(body)
         except (ValueError, NotJson) as error:
             raise AIBadResponse(f"no JSON: {body[:200]!r}", provider=self._provider) from error
 
     async def text(self, ask: Ask) -> str:
-        return (await self._asked(ask, _read)).decode(errors="replace")
+        return (await self._asked(ask, self._pace(), _read)).decode(errors="replace")
 
     async def events(self, ask: Ask) -> AsyncIterator[Json]:
         """The data of the server-sent events, each read as JSON. What fails before the first byte is tried again."""
-        response = await self._asked(ask, _opened, keep=True)
+        pace = self._pace()
+        response = await self._asked(ask, pace, _opened, keep=True)
         try:
             async for data in _events(response):
                 if data == "[DONE]":
@@ -90,28 +90,28 @@ class Wire:
         except httpx.HTTPError as error:
             raise self._broken(error, ask) from error
         finally:
-            self._pace.leave()
+            pace.leave()
             await response.aclose()
 
     def correct(self, guessed: int, used: int) -> None:
-        self._pace.correct(guessed, used)
+        self._pace().correct(guessed, used)
 
     async def _asked(
-        self, ask: Ask, take: Callable[[httpx.Response], Coroutine[Any, Any, T]], *, keep: bool = False
+        self, ask: Ask, pace: Pace, take: Callable[[httpx.Response], Coroutine[Any, Any, T]], *, keep: bool = False
     ) -> T:
         """What `take` makes of a success. With `keep` the response stays open and its turn taken."""
         retries = self._endpoint.settings.max_retries
         attempt = 0
         while True:
             attempt += 1
-            await self._pace.enter(ask.tokens)
+            await pace.enter(ask.tokens)
             kept = False
             try:
                 taken, error = await self._attempt(ask, take, keep)
                 kept = keep and error is None
             finally:
                 if not kept:
-                    self._pace.leave()
+                    pace.leave()
             if error is None:
                 assert taken is not None
                 return taken
@@ -119,7 +119,7 @@ class Wire:
             if attempt > retries or wait is None:
                 raise error
             if isinstance(error, AIRateLimited):
-                self._pace.hold(wait)
+                pace.hold(wait)
             await asyncio.sleep(wait)
 
     async def _attempt(
