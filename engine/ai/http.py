@@ -171,19 +171,19 @@ class Wire:
         return error_for(self._provider, ask.model, response.status_code, said, body, _retry_after(response.headers))
 
     def _broken(self, error: httpx.HTTPError, ask: Ask) -> AIError:
-        """The connection failed. Silence isn't asked again: the answer may have been paid for already."""
+        """The connection failed, or was silent for too long."""
         silent = isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
         seconds = ask.timeout or self._endpoint.settings.timeout
         said = f"no answer in {seconds:g} s" if silent else f"{type(error).__name__}: {error}"
         made = AIUnavailable(without_secrets(said, self._endpoint.secrets()), provider=self._provider)
-        made.retry_after = LONGEST_WAIT + 1 if silent else None
+        made.silent = silent
         made.reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol)
         return made
 
 
 def _wait(error: AIError, attempt: int) -> float | None:
     """The seconds until it is worth asking again; None when it isn't."""
-    if not isinstance(error, AIRateLimited | AIUnavailable):
+    if not isinstance(error, AIRateLimited | AIUnavailable) or (isinstance(error, AIUnavailable) and error.silent):
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_WAIT else None

@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from memory_log import MemoryLog
 from scripted_server import answer, serving, stream
@@ -150,6 +151,17 @@ async def test_nonsense_is_an_answer_that_cannot_be_read(log: MemoryLog, said: A
             with pytest.raises(AIBadResponse):
                 await ai.embed(f"{name}/m", "hello")
     assert {row.error_code for row in log.rows} == {"AIBadResponse"}
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3600", 3600), ("1.5", 1.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", None), ("-7", None), ("", None),
+        ("99999999999999999999", 1e20), ("1e5", None), ("nan", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_whatever_it_says(header: str, seconds: float | None) -> None:
+    assert http._retry_after(httpx.Headers({"retry-after": header})) == seconds
 
 
 async def test_nobody_at_home(ai: LoggedAI, log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,14 @@ import json
 import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from engine.definition.ai import FilePart, ImagePart
 from engine.errors import AIBadRequest, AIBadResponse
 from engine.model.json import Json, loads
-from engine.ports.ai_providers import TextAnswer, TextRequest
+from engine.ports.ai_providers import EmbedAnswer, EmbedRequest, TextAnswer, TextRequest, Usage
 
 T = TypeVar("T")
 
@@ -35,6 +36,21 @@ def guessed_tokens(request: TextRequest) -> int:
 def used_tokens(answer: TextAnswer, guess: int) -> int:
     """What a call took after all, or what was guessed where nobody says."""
     return guess if answer.usage is None else answer.usage.input_tokens + answer.usage.output_tokens
+
+
+async def in_portions(
+    request: EmbedRequest, most: int, ask: Callable[[EmbedRequest], Awaitable[EmbedAnswer]]
+) -> EmbedAnswer:
+    """One request where the provider takes so many texts, otherwise as few as it takes, one after the other."""
+    answers: list[EmbedAnswer] = []
+    for start in range(0, len(request.texts), most):
+        texts = request.texts[start : start + most]
+        answers.append(await ask(replace(request, texts=texts)))
+        if len(answers[-1].vectors) != len(texts):
+            raise AIBadResponse(f"{len(answers[-1].vectors)} vectors for {len(texts)} texts")
+    used = [answer.usage for answer in answers if answer.usage is not None]
+    whole = Usage(sum(usage.input_tokens for usage in used)) if len(used) == len(answers) else None
+    return EmbedAnswer(tuple(one for answer in answers for one in answer.vectors), whole, answers[0].answered_by)
 
 
 def base64_of(part: ImagePart | FilePart) -> str:

@@ -17,6 +17,7 @@ from engine.ai.providers.adapting import (
     begun,
     closed,
     guessed_tokens,
+    in_portions,
     over,
     packed,
     refused_by,
@@ -42,6 +43,7 @@ from engine.ports.ai_providers import (
     Usage,
 )
 
+MOST_TEXTS = 100
 _VERSIONED = re.compile(r"/v\d\w*$")
 _SIGNS = {"temperature": TEMPERATURE, "schema": Sign(re.compile(r"schema|response_?mime_?type"), lasting=False)}
 _FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"})
@@ -105,6 +107,9 @@ class GoogleProvider:
             yield answer
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        return await in_portions(request, MOST_TEXTS, self._embed)
+
+    async def _embed(self, request: EmbedRequest) -> EmbedAnswer:
         model = f"models/{request.model}"
         items = [
             over(
@@ -115,10 +120,7 @@ class GoogleProvider:
         ]
         path = f"/models/{segment(request.model)}:batchEmbedContents"
         found = taken(self.name, await self._wire.json(self._ask(path, {"requests": items}, request)))
-        rows = found.get("embeddings")
-        if not isinstance(rows, list) or len(rows) != len(request.texts):
-            raise AIBadResponse(f"not one vector for each of {len(request.texts)} texts", provider=self.name)
-        vectors = tuple(tuple(map(float, row["values"])) for row in rows)
+        vectors = tuple(tuple(map(float, row["values"])) for row in found.get("embeddings") or ())
         return EmbedAnswer(vectors, _usage(found.get("usageMetadata")), request.model)
 
     async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:

@@ -9,6 +9,7 @@ from engine.ai.endpoint import Endpoint
 from engine.ai.http import Ask, Wire
 from engine.ai.json_answers import strict, with_instruction
 from engine.ai.providers.adapting import (
+    CHARACTERS_PER_TOKEN,
     TEMPERATURE,
     Sign,
     ask_acceptably,
@@ -16,6 +17,7 @@ from engine.ai.providers.adapting import (
     closed,
     data_url,
     guessed_tokens,
+    in_portions,
     over,
     said,
     taken,
@@ -37,6 +39,7 @@ from engine.ports.ai_providers import (
     Usage,
 )
 
+MOST_TEXTS = 2048
 _ITS_OWN = re.compile(r"(ft:)?(gpt-|o\d|chatgpt|codex)")
 _SIGNS = {
     "temperature": TEMPERATURE,
@@ -88,21 +91,20 @@ class OpenAIProvider(OpenAIBatches):
             yield answer
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        return await in_portions(request, MOST_TEXTS, self._embed)
+
+    async def _embed(self, request: EmbedRequest) -> EmbedAnswer:
         body = said(
             model=request.model, input=list(request.texts), dimensions=request.dimensions, encoding_format="float"
         )
-        guess = sum(map(len, request.texts)) // 4
+        guess = sum(map(len, request.texts)) // CHARACTERS_PER_TOKEN
         whole = over(body, request.options)
         ask = Ask("POST", "/embeddings", whole, request.model, self.headers(), request.timeout, guess)
         found = taken(self.name, await self._wire.json(ask))
-        rows = found.get("data")
-        if not isinstance(rows, list) or len(rows) != len(request.texts):
-            raise AIBadResponse(f"not one vector for each of {len(request.texts)} texts", provider=self.name)
-        in_order = sorted(rows, key=lambda row: row.get("index", 0))
+        rows = sorted(found.get("data") or (), key=lambda row: row.get("index", 0))
         usage = _usage(found.get("usage"))
         self._wire.correct(guess, usage.input_tokens if usage else guess)
-        vectors = tuple(tuple(map(float, row["embedding"])) for row in in_order)
-        return EmbedAnswer(vectors, usage, found.get("model"))
+        return EmbedAnswer(tuple(tuple(map(float, row["embedding"])) for row in rows), usage, found.get("model"))
 
     def headers(self) -> dict[str, str]:
         key = self._endpoint.key()
