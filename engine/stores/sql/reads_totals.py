@@ -92,9 +92,8 @@ _newest = select(definitions.c.workflow_id, definitions.c.fingerprint, definitio
     definitions.c.workflow_id, definitions.c.created_at, definitions.c.fingerprint
 )
 
-# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed. No stage of a
-# completed run has failed, and few were tried again: only the calls of the other runs are looked at.
-# A stage queued again: the attempt of that number is over.
+# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed or is queued.
+# No stage of a completed run has failed, and few were tried again: only the calls of the other runs are looked at.
 _bad = (StageStatus.FAILED, StageStatus.CANCELLED, StageStatus.PENDING)
 _good = tuple(stages.c.status != constant(status) for status in _bad)
 _not_completed = or_(
