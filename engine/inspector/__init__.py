@@ -3,6 +3,7 @@
 from engine.inspector.inspector import Inspector
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
+from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -28,12 +29,14 @@ __all__ = [
     "AttemptView",
     "AuditView",
     "CostRow",
+    "DeadLetterGroup",
     "Delivery",
     "EventView",
     "Explanation",
     "FailureView",
     "Inspector",
     "JobStatus",
+    "LeaseView",
     "LogLevel",
     "LogLine",
     "Overview",
@@ -49,6 +52,7 @@ __all__ = [
     "SinkView",
     "StageStatus",
     "StageView",
+    "UnfinishedView",
     "WorkerView",
     "WorkflowView",
 ]
