@@ -6,6 +6,7 @@ from engine.inspector.operations import AuditView, FailureView, ScheduleView, Si
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
+    CauseView,
     CostRow,
     EventView,
     Explanation,
@@ -16,6 +17,7 @@ from engine.inspector.views import (
     RunDetail,
     RunSummary,
     StageView,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
@@ -27,6 +29,7 @@ __all__ = [
     "ArtifactView",
     "AttemptView",
     "AuditView",
+    "CauseView",
     "CostRow",
     "Delivery",
     "EventView",
@@ -49,6 +52,7 @@ __all__ = [
     "SinkView",
     "StageStatus",
     "StageView",
+    "TrendView",
     "WorkerView",
     "WorkflowView",
 ]
