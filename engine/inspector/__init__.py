@@ -7,6 +7,7 @@ from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
+    CauseView,
     CostRow,
     EventView,
     Explanation,
@@ -17,6 +18,7 @@ from engine.inspector.views import (
     RunDetail,
     RunSummary,
     StageView,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
@@ -28,6 +30,7 @@ __all__ = [
     "ArtifactView",
     "AttemptView",
     "AuditView",
+    "CauseView",
     "CostRow",
     "DeadLetterGroup",
     "Delivery",
@@ -52,6 +55,7 @@ __all__ = [
     "SinkView",
     "StageStatus",
     "StageView",
+    "TrendView",
     "UnfinishedView",
     "WorkerView",
     "WorkflowView",

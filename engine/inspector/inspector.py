@@ -293,6 +293,7 @@ def _overview(reads: ReadStore) -> Overview:
     counts = dict.fromkeys((status.value for status in RunStatus), 0)
     for one in reads.counts():
         counts[one.status] += one.count
+    retrying, waiting = reads.derived_counts()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     activity = reads.activity(long_window=now - _FAIL_WINDOW, short_window=now - _RATE_WINDOW, day=midnight)
     return Overview(
@@ -307,6 +308,8 @@ def _overview(reads: ReadStore) -> Overview:
         cost_today=Decimal(activity.cost),
         unpriced_today=activity.unpriced,
         as_of=now,
+        retrying=retrying,
+        waiting=waiting,
     )
 
 

@@ -195,6 +195,16 @@ class Inconsistency:
     examples: list[str]
 
 
+class HotCause(NamedTuple):
+    """FAILED runs of one cause and stage that came thick and fast."""
+
+    fingerprint: str
+    code: str | None
+    stage_id: str | None
+    runs: int
+    first_at: datetime
+
+
 class FailureSum(NamedTuple):
     """FAILED runs of one workflow and stage with one fingerprint."""
 

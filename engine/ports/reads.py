@@ -14,6 +14,7 @@ from engine.model.read_records import (
     CostSum,
     DefinitionRef,
     FailureSum,
+    HotCause,
     Inconsistency,
     LeaseRow,
     LetterGroup,
@@ -141,6 +142,15 @@ class ReadStore(Protocol):
 
     def activity(self, *, long_window: datetime, short_window: datetime, day: datetime) -> Activity:
         """`ended` counts from `long_window` on, `ended_lately` from `short_window`, costs from `day`."""
+
+    def derived_counts(self) -> tuple[int, int]:
+        """How many RUNNING runs are in backoff, and how many wait for outside: all that is active suspended."""
+
+    def ended_by_hour(self, since: datetime, hours: int) -> list[int]:
+        """How many runs ended in each hour from `since` on."""
+
+    def hot_cause(self, *, within: datetime, least: int, since: datetime) -> HotCause | None:
+        """The cause with most failures from `within` on, if they are `least` or more; counted from `since` on."""
 
     def workers(self) -> list[WorkerRecord]:
         """Those that registered and neither left nor were forgotten, by id."""

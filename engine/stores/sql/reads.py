@@ -9,6 +9,7 @@ from engine.stores.sql.reads_fleet import FleetReads
 from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
+from engine.stores.sql.reads_trends import TrendReads
 from engine.stores.sql.retention import RetentionReads
 from engine.stores.sql.schedules import ScheduleReads
 from engine.stores.sql.sink_rows import SinkReads
@@ -19,6 +20,7 @@ class SqlReads(
     HistoryReads,
     TotalReads,
     FleetReads,
+    TrendReads,
     BlobReads,
     OperationReads,
     FsckReads,
