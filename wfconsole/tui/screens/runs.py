@@ -141,7 +141,7 @@ class RunsScreen(RunOperations):
         if not self.alive:
             return
         if self.console.overview is not None:
-            self.query_one(StatusCounts).tell(self.console.overview)
+            self.query_one(StatusCounts).tell(self.console.overview, self.console.trends)
         pulse = self.console.feed.pulse
         if self._rows is None and pulse.link is Link.LOST:
             self._say_instead(f"The database can't be read: {pulse.cause}")
