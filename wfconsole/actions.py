@@ -27,6 +27,7 @@ from wfconsole.action_kinds import Answer as Answer
 from wfconsole.action_kinds import Operation as Operation
 from wfconsole.action_kinds import Question as Question
 from wfconsole.action_kinds import cli as cli
+from wfconsole.frame_actions import FRAME_ACTIONS
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -251,6 +252,7 @@ ACTIONS: tuple[Action, ...] = (
     TIMES,
     WRAP,
     LEVEL,
+    *FRAME_ACTIONS,
     HELP,
     BACK,
     QUIT,

@@ -92,7 +92,7 @@ class LiveScreen(Screen[None]):
         if overview is not None:
             counts = state_counts(overview)
             shown = ", ".join(f"{counts.get(key, 0)} {STATUS[key].word}" for key in ("RUNNING", "FAILED", "PENDING"))
-            words = f" {shown}; the window is too small (60x15)"
+            words = f" The window is too small (60x15).\n {shown}"
             self.query_one("#too-small", Line).show(line_of(words))
 
     def refresh_header(self) -> None:
