@@ -37,6 +37,7 @@ from wfconsole.tui.screens.run import RunScreen
 from wfconsole.tui.screens.runs import RunsScreen
 from wfconsole.tui.screens.workers import WorkersScreen
 from wfconsole.tui.screens.workflows import WorkflowsScreen
+from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.trends import Trends
 from wfconsole.tui.widgets.header_bar import HeaderFacts
 
@@ -57,7 +58,7 @@ class WorkflowConsole(App[None]):
     """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
 
     `gateway` is an opened one to use: it is not closed, and no worker is started beside it. `clock` gives the
-    aware time now.
+    aware time now. `state` is what it remembers; beside a given gateway nothing, unless it is given too.
     After `run()`, `return_code` is the exit code of the process.
     """
 
@@ -89,6 +90,7 @@ class WorkflowConsole(App[None]):
         filter: str | None = None,  # noqa: A002
         gateway: Gateway | None = None,
         clock: Callable[[], datetime] | None = None,
+        state: ConsoleState | None = None,
     ) -> None:
         if settings.no_color:
             os.environ["NO_COLOR"] = "1"
@@ -109,6 +111,7 @@ class WorkflowConsole(App[None]):
         self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
         self._themes = themes.load_themes()
         self._trends = Trends()
+        self.state = state or (ConsoleState() if gateway is not None or settings.demo else ConsoleState.of(settings))
         self._colour = themes.usable_colour(settings.colour)
 
     # -- start -----------------------------------------------------------------------------------
@@ -233,6 +236,13 @@ class WorkflowConsole(App[None]):
         )
 
     # -- what the places ask of it ---------------------------------------------------------------
+
+    def known_words(self) -> dict[str, list[str]]:
+        """Values of filter fields that are known here, for completion."""
+        gateway = self.feed.gateway
+        workflows = list(gateway.workflows.values()) if gateway is not None else []
+        stages = {stage.id for workflow in workflows for stage in workflow.stages}
+        return {"wf": [workflow.id for workflow in workflows], "stage": sorted(stages)}
 
     def why_no_writing(self) -> str | None:
         """Why nothing can be changed now; None when it can."""
