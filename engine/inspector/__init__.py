@@ -3,6 +3,7 @@
 from engine.inspector.inspector import Inspector
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
+from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -31,12 +32,14 @@ __all__ = [
     "AuditView",
     "CauseView",
     "CostRow",
+    "DeadLetterGroup",
     "Delivery",
     "EventView",
     "Explanation",
     "FailureView",
     "Inspector",
     "JobStatus",
+    "LeaseView",
     "LogLevel",
     "LogLine",
     "Overview",
@@ -53,6 +56,7 @@ __all__ = [
     "StageStatus",
     "StageView",
     "TrendView",
+    "UnfinishedView",
     "WorkerView",
     "WorkflowView",
 ]

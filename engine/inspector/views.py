@@ -236,6 +236,8 @@ class WorkflowView(View):
 
 class CostRow(View):
     key: str
+    keys: list[str] = []
+    """The value of each key asked for; `-` for calls without one."""
     calls: int
     runs: int
     failed: int

@@ -16,6 +16,9 @@ from engine.model.read_records import (
     FailureSum,
     HotCause,
     Inconsistency,
+    LeaseRow,
+    LetterGroup,
+    OpenStage,
     QueueCount,
     RunCount,
     RunRow,
@@ -24,6 +27,7 @@ from engine.model.read_records import (
     Situation,
     Slice,
     StageRow,
+    UnfinishedCount,
 )
 from engine.model.records import (
     ArtifactRecord,
@@ -102,8 +106,22 @@ class ReadStore(Protocol):
     def events(self, run_id: str, page: PageRequest) -> Slice[EventRecord]:
         """By sequence."""
 
-    def dead_letters(self, run_id: str | None, page: PageRequest) -> Slice[EventRecord]:
-        """Events given up and not discarded, the latest first."""
+    def dead_letters(
+        self,
+        run_id: str | None,
+        page: PageRequest,
+        *,
+        fingerprint: str | None = None,
+        sink: str | None = None,
+        prefix: str | None = None,
+    ) -> Slice[EventRecord]:
+        """Events given up and not discarded, the latest first; `prefix` is of their ids."""
+
+    def dead_letter_groups(self, limit: int) -> list[LetterGroup]:
+        """Dead letters by cause and sink, the largest group first."""
+
+    def events_by_id(self, event_ids: Sequence[str]) -> list[EventRecord]:
+        """By id; unknown ids are left out."""
 
     def annotations(
         self,
@@ -139,6 +157,15 @@ class ReadStore(Protocol):
 
     def queue(self) -> list[QueueCount]:
         """One for each workflow with jobs that aren't done or runs that are PENDING, by id."""
+
+    def leases(self, limit: int) -> list[LeaseRow]:
+        """The jobs being executed, by worker, the longest first."""
+
+    def unfinished(self) -> list[UnfinishedCount]:
+        """PENDING and RUNNING runs by workflow, definition and group reached."""
+
+    def open_stages(self) -> list[OpenStage]:
+        """The unfinished stages of RUNNING runs, by workflow, definition and stage."""
 
     def definitions(self) -> list[DefinitionRef]:
         """The newest stored definition of each workflow, by id."""

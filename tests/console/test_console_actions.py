@@ -33,6 +33,7 @@ CONTRACT_KEYS = {
     "go.quit": "q",
     "place.runs": "1",
     "place.logs": "2",
+    "place.costs": "3",
     "place.dlq": "4",
     "place.workers": "5",
     "place.workflows": "6",

@@ -28,6 +28,7 @@ from wfconsole.tui import themes
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
+from wfconsole.tui.screens.costs import CostsScreen
 from wfconsole.tui.screens.dead_letters import DeadLettersScreen
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.live import LiveScreen
@@ -68,6 +69,7 @@ class WorkflowConsole(App[None]):
     MODES: ClassVar = {
         "runs": RunsScreen,
         "logs": LogsScreen,
+        "costs": CostsScreen,
         "dlq": DeadLettersScreen,
         "workers": WorkersScreen,
         "workflows": WorkflowsScreen,

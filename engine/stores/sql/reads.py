@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.stores.sql.blobs import BlobReads
 from engine.stores.sql.fsck import FsckReads
 from engine.stores.sql.operations import OperationReads
+from engine.stores.sql.reads_fleet import FleetReads
 from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
 from engine.stores.sql.reads_totals import TotalReads
@@ -18,6 +19,7 @@ class SqlReads(
     RunReads,
     HistoryReads,
     TotalReads,
+    FleetReads,
     TrendReads,
     BlobReads,
     OperationReads,

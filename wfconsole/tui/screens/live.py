@@ -176,6 +176,9 @@ class LiveScreen(Screen[None]):
     def action_place_logs(self) -> None:
         self.app.switch_mode("logs")
 
+    def action_place_costs(self) -> None:
+        self.app.switch_mode("costs")
+
     def action_place_dlq(self) -> None:
         self.app.switch_mode("dlq")
 
