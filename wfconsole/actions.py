@@ -27,6 +27,7 @@ from wfconsole.action_kinds import Answer as Answer
 from wfconsole.action_kinds import Operation as Operation
 from wfconsole.action_kinds import Question as Question
 from wfconsole.action_kinds import cli as cli
+from wfconsole.frame_actions import FRAME_ACTIONS
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -224,9 +225,11 @@ WRAP = Action("log.wrap", "w", "wrap", "wrap long log lines", frozenset({"run", 
 LEVEL = Action("log.level", "L", "level", "the least level shown in the log", frozenset({"run", "logs"}), footer=False)
 TIMES = Action("live.times", "t", "times", "show times as ages, local or UTC", EVERYWHERE, footer=False)
 DIFF = Action("go.diff", "d", "compare", "compare with the period before", frozenset({"costs"}))
-VIEWS = Action("list.views", "v", "view", "another view: by day, model, workflow, stage, topic", frozenset({"costs"}))
+VIEWS = Action(
+    "list.views", "v", "views", "another view: what to look at, folded by what", frozenset({"costs", "runs"})
+)
 HOLD = Action("workflow.hold", "H", "hold", "hold the workflow, or release it", frozenset({"workflows"}), writes=True)
-MARK_ALL = Action("list.mark-all", "*", "mark all", "mark all that match", frozenset({"dlq"}), footer=False)
+MARK_ALL = Action("list.mark-all", "*", "mark all", "mark all that match", frozenset({"dlq", "runs"}), footer=False)
 ONLY = Action("log.only", "&", "only", "keep only matching lines: stage: id: level: words", frozenset({"logs"}))
 EXPORT = Action("go.export", "e", "export", "write what is shown to a file", frozenset({"logs", "costs"}), footer=False)
 HELP = Action("go.help", "?", "help", "what the keys do here", EVERYWHERE)
@@ -264,6 +267,7 @@ ACTIONS: tuple[Action, ...] = (
     TIMES,
     WRAP,
     LEVEL,
+    *FRAME_ACTIONS,
     ONLY,
     DIFF,
     VIEWS,

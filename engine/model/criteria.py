@@ -51,6 +51,8 @@ class RunFilter(BaseModel):
     min_attempt: int | None = None
     """Of the stage whose attempts the summary shows."""
     max_attempt: int | None = None
+    attention: bool = False
+    """Only what an operator should look at: failed, stuck, with an overdue poll, with a dead letter."""
     excluding: tuple[RunFilter, ...] = ()
     """None of these may match; what can't be compared, such as the duration of a run not started, does not match."""
 

@@ -24,6 +24,7 @@ from engine.commands import (
 )
 from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
 from engine.inspector.views import (
+    CauseView,
     EventView,
     Explanation,
     LogLine,
@@ -31,6 +32,7 @@ from engine.inspector.views import (
     QueueRow,
     RunDetail,
     RunSummary,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
@@ -46,6 +48,8 @@ class FakeInspector:
         self.lines: list[LogLine] = []
         self.letters: list[EventView] = []
         self.failing: Exception | None = None
+        self.ended = [0] * 24
+        self.hot: CauseView | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = 0
@@ -61,6 +65,7 @@ class FakeInspector:
         counts = {status.value: 0 for status in RunStatus}
         for run in self.rows:
             counts[run.status] += 1
+        running = [run for run in self.rows if run.status is RunStatus.RUNNING]
         return Overview(
             counts=counts,
             rate_per_s=3.1,
@@ -73,7 +78,13 @@ class FakeInspector:
             cost_today=Decimal("38.21"),
             unpriced_today=0,
             as_of=NOON,
+            retrying=sum(run.retry_at is not None for run in running),
+            waiting=sum(run.waiting for run in running),
         )
+
+    async def trends(self) -> TrendView:
+        await self._answer()
+        return TrendView(ended=self.ended, hot=self.hot, as_of=NOON)
 
     async def runs(
         self,

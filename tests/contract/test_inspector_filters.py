@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from inspected_store import NOW, InspectedStore, ago
 
-from engine.inspector import JobStatus, PageRequest, RunStatus, StageStatus
+from engine.inspector import JobStatus, PageRequest, RunFilter, RunStatus, StageStatus
 from engine.stores.sql.side_tables import audit_log
 from wfconsole.filtering import FIELDS, parse_filter
 
@@ -155,3 +155,18 @@ async def test_trends_walk_over_recent_runs_only(store: InspectedStore) -> None:
         walks = [plan for plan in store.plans() if "SCAN workflow_runs" in plan]
         assert walks == []
         assert "ix_workflow_runs_ended" in store.plans()[0]
+
+
+async def test_attention_means_failed_stuck_overdue_or_with_a_dead_letter(store: InspectedStore) -> None:
+    stuck = store.run(updated_at=ago(3600))
+    store.stage(stuck, "a")
+    patient = store.run(updated_at=ago(3600))
+    store.stage(patient, "a", status=StageStatus.SUSPENDED, next_poll_at=NOW + timedelta(hours=1))
+    overdue = store.run()
+    store.stage(overdue, "a", status=StageStatus.SUSPENDED, next_poll_at=ago(90))
+    told = store.run(status=RunStatus.COMPLETED, completed_at=ago(5))
+    store.event(told, 1, dead_at=NOW)
+    settled = store.run(status=RunStatus.COMPLETED, completed_at=ago(5))
+    store.event(settled, 1, dead_at=NOW, discarded_at=NOW)
+    page = await store.inspector.runs(RunFilter(attention=True))
+    assert {run.id for run in page.items} == {FAILED, stuck.id, overdue.id, told.id}

@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from engine.errors import EngineError, StoreUnavailable
-from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary
+from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary, TrendView
 from wfconsole import formatting
 from wfconsole.actions import Answer, Operation, shortfall
 from wfconsole.formatting import TimeMode
@@ -38,6 +38,8 @@ from wfconsole.tui.screens.run import RunScreen
 from wfconsole.tui.screens.runs import RunsScreen
 from wfconsole.tui.screens.workers import WorkersScreen
 from wfconsole.tui.screens.workflows import WorkflowsScreen
+from wfconsole.tui.state import ConsoleState
+from wfconsole.tui.trends import Trends
 from wfconsole.tui.widgets.header_bar import HeaderFacts
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class WorkflowConsole(App[None]):
     """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
 
     `gateway` is an opened one to use: it is not closed, and no worker is started beside it. `clock` gives the
-    aware time now.
+    aware time now. `state` is what it remembers; beside a given gateway nothing, unless it is given too.
     After `run()`, `return_code` is the exit code of the process.
     """
 
@@ -90,6 +92,7 @@ class WorkflowConsole(App[None]):
         filter: str | None = None,  # noqa: A002
         gateway: Gateway | None = None,
         clock: Callable[[], datetime] | None = None,
+        state: ConsoleState | None = None,
     ) -> None:
         if settings.no_color:
             os.environ["NO_COLOR"] = "1"
@@ -109,6 +112,9 @@ class WorkflowConsole(App[None]):
         self._interrupted_at = float("-inf")
         self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
         self._themes = themes.load_themes()
+        self._trends = Trends()
+        self.state = state or (ConsoleState() if gateway is not None or settings.demo else ConsoleState.of(settings))
+        self._colour = themes.usable_colour(settings.colour)
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -139,6 +145,8 @@ class WorkflowConsole(App[None]):
             known = ", ".join(sorted(self._themes.found))
             self.tell(f"no theme {wanted!r}; there are: {known}", severity="warning")
             self.theme = themes.DEFAULT if themes.DEFAULT in self.available_themes else "textual-dark"
+        if self.settings.colour and not self._colour:
+            self.tell(f"colour = {self.settings.colour!r} is no colour", severity="warning")
         for warning in self._themes.warnings:
             self.tell(warning, severity="warning")
 
@@ -178,6 +186,17 @@ class WorkflowConsole(App[None]):
     def _overview_came(self, overview: Overview) -> None:
         self.overview = overview
         self._refresh_frame()
+        if self._trends.due:
+            self.run_worker(self._ask_trends(), group="trends", exclusive=True)
+
+    async def _ask_trends(self) -> None:
+        if self.feed.gateway is not None and await self._trends.ask(self.feed.gateway):
+            self._refresh_frame()
+
+    @property
+    def trends(self) -> TrendView | None:
+        """The last day, once it was asked for."""
+        return self._trends.view
 
     @property
     def place(self) -> LiveScreen | None:
@@ -212,9 +231,20 @@ class WorkflowConsole(App[None]):
             worker=self._worker.word,
             overview=self.overview,
             ascii=self.settings.ascii,
+            profile=self.settings.profile or "",
+            colour=self._colour,
+            hot=self._trends.hot(self.zone),
+            plain=self.settings.no_color,
         )
 
     # -- what the places ask of it ---------------------------------------------------------------
+
+    def known_words(self) -> dict[str, list[str]]:
+        """Values of filter fields that are known here, for completion."""
+        gateway = self.feed.gateway
+        workflows = list(gateway.workflows.values()) if gateway is not None else []
+        stages = {stage.id for workflow in workflows for stage in workflow.stages}
+        return {"wf": [workflow.id for workflow in workflows], "stage": sorted(stages)}
 
     def why_no_writing(self) -> str | None:
         """Why nothing can be changed now; None when it can."""

@@ -61,6 +61,14 @@ class Themes:
     warnings: tuple[str, ...]
 
 
+def usable_colour(value: str | None) -> str:
+    """The colour as `#rrggbb`; empty when there is none, or it is not one."""
+    try:
+        return Color.parse(value).hex6 if value else ""
+    except ColorParseError:
+        return ""
+
+
 def _colour(where: str, field: str, value: object) -> str:
     if not isinstance(value, str):
         raise ThemeError(f"theme {where}: {field} must be a colour in quotes")

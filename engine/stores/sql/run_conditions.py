@@ -35,12 +35,16 @@ from engine.stores.sql.dialect import Dialect
 from engine.stores.sql.instants import Elapsed
 from engine.stores.sql.rows import constant
 from engine.stores.sql.side_tables import audit_log
-from engine.stores.sql.tables import ai_calls, runs, stages
+from engine.stores.sql.tables import ai_calls, events, runs, stages
 from engine.stores.sql.types import Money, UtcDateTime
 
 MAX_SEARCH = 1000
 """Characters: SQLite refuses patterns of more than 50,000 bytes."""
 MAX_PREFIXES = 200
+STUCK_AFTER = timedelta(minutes=10)
+"""A RUNNING run that neither waits nor backs off, and of which nothing changed for so long."""
+OVERDUE_AFTER = timedelta(minutes=1)
+"""A poll that is due for longer than that is overdue."""
 MOST_MONEY = Decimal(10**9)
 """Dollars: beyond it a sum no longer fits SQLite's integers of nano-dollars."""
 _SPREAD = 10**7
@@ -268,6 +272,21 @@ def _called(models: tuple[str, ...]) -> Condition:
     return exists().where(ai_calls.c.run_id == runs.c.id, or_(*names)) if names else false()
 
 
+def _attention(now: datetime) -> Condition:
+    """Failed, stuck, with a poll long due, or with a dead letter. What is searched in a list has its own index."""
+    moved = runs.c.updated_at < literal(now - STUCK_AFTER, UtcDateTime)
+    overdue = select(stages.c.run_id).where(
+        _status_is(StageStatus.SUSPENDED), stages.c.next_poll_at < literal(now - OVERDUE_AFTER, UtcDateTime)
+    )
+    dead = select(events.c.run_id).where(events.c.dead_at.is_not(None), events.c.discarded_at.is_(None))
+    return or_(
+        runs.c.status == constant(RunStatus.FAILED),
+        and_(_running(), moved, not_(_waiting()), not_(_retrying())),
+        runs.c.id.in_(overdue),
+        runs.c.id.in_(dead),
+    )
+
+
 def _excluded(found: Conditions, unwanted: RunFilter, number: int, now: datetime) -> Condition:
     inner = conditions_of(unwanted, now, found.dialect, prefix=f"{found.prefix}x{number}_")
     found.values.update(inner.values)
@@ -300,6 +319,8 @@ def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect, prefix: 
     if criteria.bulk:
         changed = found.member(audit_log.c.bulk, "bulk", criteria.bulk)
         add(runs.c.id.in_(select(audit_log.c.run_id).where(changed, audit_log.c.run_id.is_not(None))))
+    if criteria.attention:
+        add(_attention(now))
     if criteria.model:
         add(_called(criteria.model))
     if criteria.ids is not None:

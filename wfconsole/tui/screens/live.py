@@ -14,12 +14,13 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from wfconsole.actions import Action, actions_of
-from wfconsole.formatting import TimeMode
+from wfconsole.formatting import STATUS, TimeMode
 from wfconsole.tui.feed import Link
 from wfconsole.tui.screens.reading import Reading, help_content
 from wfconsole.tui.widgets.footer_line import FooterLine
 from wfconsole.tui.widgets.header_bar import HeaderBar
 from wfconsole.tui.widgets.line import Line, line_of
+from wfconsole.tui.widgets.status_counts import state_counts
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
@@ -89,8 +90,9 @@ class LiveScreen(Screen[None]):
         self.set_class(console.feed.pulse.link is Link.LOST, "-lost")
         overview = console.overview
         if overview is not None:
-            failed, running = overview.counts.get("FAILED", 0), overview.counts.get("RUNNING", 0)
-            words = f" {running} running, {failed} failed; the window is too small (60x15)"
+            counts = state_counts(overview)
+            shown = ", ".join(f"{counts.get(key, 0)} {STATUS[key].word}" for key in ("RUNNING", "FAILED", "PENDING"))
+            words = f" The window is too small (60x15).\n {shown}"
             self.query_one("#too-small", Line).show(line_of(words))
 
     def refresh_header(self) -> None:

@@ -36,6 +36,8 @@ class LogBatch:
     full: bool = False
     first: bool = False
     older: str | None = None
+    after: str | None = None
+    """Up to where was read, where that is not the last of the lines."""
 
 
 class LogPane(Vertical):
@@ -85,8 +87,9 @@ class LogPane(Vertical):
         """Show a batch that `read` gave."""
         if batch.first:
             self._opened, self._older = True, batch.older
+        if batch.lines or batch.after:
+            self._after = batch.after or batch.lines[-1].id
         if batch.lines:
-            self._after = batch.lines[-1].id
             self.log_view.append(batch.lines)
         self._say()
 
