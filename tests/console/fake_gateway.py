@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from console_samples import NOON, detail, mixed_runs, plan, summary
+from fake_places import FakePlaces
 
 from engine.commands import (
     CancelRun,
@@ -16,9 +17,15 @@ from engine.commands import (
     Command,
     CreateRun,
     CreateRunResult,
+    DiscardDeadLetters,
+    DiscardDeadLettersResult,
+    PauseWorkflow,
+    PauseWorkflowResult,
+    ReplayDeadLetters,
     ReplayDeadLettersResult,
     RerunFrom,
     RerunFromResult,
+    ResumeWorkflow,
     RetryFailed,
     RetryFailedResult,
 )
@@ -37,10 +44,10 @@ from engine.inspector.views import (
     WorkflowView,
 )
 from engine.model.criteria import Page, PageRequest, RunFilter
-from engine.model.status import RunStatus
+from engine.model.status import Delivery, RunStatus
 
 
-class FakeInspector:
+class FakeInspector(FakePlaces):
     """Answers from lists; `failing` makes every answer an error, `gate` holds every answer back."""
 
     def __init__(self, runs: Sequence[RunSummary]) -> None:
@@ -140,7 +147,9 @@ class FakeInspector:
         await self._answer()
         return Page[EventView](items=[event for event in self.letters if event.run_id == run_id])
 
-    async def dead_letters(self, **_: Any) -> Page[EventView]:
+    async def dead_letters(
+        self, run_id: str | None = None, page: PageRequest | None = None, **_: Any
+    ) -> Page[EventView]:
         await self._answer()
         return Page[EventView](items=self.letters)
 
@@ -251,4 +260,9 @@ class FakeGateway:
             return RerunFromResult(run_id=command.run_id, from_stage_id=command.from_stage_id, deleted_stages=[])
         if isinstance(command, RetryFailed):
             return RetryFailedResult(run_id=command.run_id, retried_stages=["embed"])
-        return ReplayDeadLettersResult(replayed=1)
+        if isinstance(command, DiscardDeadLetters):
+            return DiscardDeadLettersResult(discarded=self.inspector.settle(command.event_ids, Delivery.DISCARDED))
+        if isinstance(command, ReplayDeadLetters):
+            return ReplayDeadLettersResult(replayed=self.inspector.settle(command.event_ids or [], self.inspector.fate))
+        assert isinstance(command, PauseWorkflow | ResumeWorkflow), command
+        return PauseWorkflowResult(paused=isinstance(command, PauseWorkflow))

@@ -90,8 +90,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def __init__(self, columns: Sequence[Column], *, id: str, ascii_only: bool = False, empty: str = "") -> None:
         super().__init__(id=id)
-        self.empty_text = empty
-        """Shown in place of rows when there are none: why, and the next key."""
+        self._empty_text = empty
         self._columns, self._ascii = tuple(columns), ascii_only
         self._placed: tuple[Placed, ...] = ()
         self._rows: tuple[Row, ...] = ()
@@ -102,6 +101,17 @@ class LineTable(ScrollView, can_focus=True):
         self._colours = ThemeStyles()
 
     # -- what it shows ---------------------------------------------------------------------------
+
+    @property
+    def empty_text(self) -> str:
+        """Shown in place of rows when there are none: why, and the next key."""
+        return self._empty_text
+
+    @empty_text.setter
+    def empty_text(self, text: str) -> None:
+        if text != self._empty_text:
+            self._empty_text = text
+            self.refresh()
 
     @property
     def rows(self) -> tuple[Row, ...]:
