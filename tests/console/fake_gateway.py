@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 from console_samples import NOON, detail, mixed_runs, plan, summary
@@ -23,6 +24,7 @@ from engine.commands import (
     RetryFailedResult,
 )
 from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
+from engine.inspector import FailureView
 from engine.inspector.views import (
     CauseView,
     EventView,
@@ -49,6 +51,9 @@ class FakeInspector:
         self.letters: list[EventView] = []
         self.failing: Exception | None = None
         self.ended = [0] * 24
+        self.filters: list[RunFilter] = []
+        self.sorts: list[str] = []
+        self.causes: list[FailureView] = []
         self.hot: CauseView | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -93,10 +98,16 @@ class FakeInspector:
     ) -> Page[RunSummary]:
         await self._answer()
         filter_, page = filter or RunFilter(), page or PageRequest()
+        self.filters.append(filter_)
+        self.sorts.append(page.sort)
         rows = [run for run in self.rows if _matches(run, filter_)]
         start = int(page.cursor or 0)
         end = start + page.limit
         return Page[RunSummary](items=rows[start:end], next_cursor=str(end) if end < len(rows) else None)
+
+    async def failures(self, filter: RunFilter | None = None) -> Page[FailureView]:  # noqa: A002
+        await self._answer()
+        return Page[FailureView](items=self.causes)
 
     async def run(self, run_id: str) -> RunDetail:
         await self._answer()
@@ -212,7 +223,10 @@ class FakeGateway:
 
     def __init__(self, runs: Sequence[RunSummary] | None = None) -> None:
         self.inspector = FakeInspector(mixed_runs() if runs is None else runs)
-        self.workflows = {"summarise-docs": object(), "invoice-extract": object()}
+        self.workflows = {
+            name: SimpleNamespace(id=name, stages=[SimpleNamespace(id="embed")])
+            for name in ("summarise-docs", "invoice-extract")
+        }
         self.commands: list[Command[Any]] = []
         self._changed = asyncio.Event()
 

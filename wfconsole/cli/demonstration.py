@@ -25,9 +25,9 @@ def demo(session: Session) -> int:
     try:
         if session.arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
             talk("executing the sample workflows in a scratch database")
-            with ProgressLine() as line:
+            with ProgressLine() as bar:
                 overview = asyncio.run(
-                    execute(prepared, lambda done, of: line.paint(done / max(of, 1), f"{done} of {of} runs"))
+                    execute(prepared, lambda done, of: bar.paint(done / max(of, 1), f"{done} of {of} runs"))
                 )
             print_overview(session.out, overview)
         else:

@@ -154,13 +154,16 @@ class RunsScreen(RunViews, RunMarks):
             self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
 
     def _paint_note(self) -> None:
-        table, overview = self.query_one(RunTable), self.console.overview
+        table, overview, ascii_only = self.query_one(RunTable), self.console.overview, self.console.settings.ascii
         shown = table.row_count
         more = "+" if self._rows is not None and self._rows.has_more else ""
         parts: list[Part | str] = []
         if table.held:
             sign = "^" if self.console.settings.ascii else "▲"
             parts.append((f"{sign} {table.held} new (.)   ", "$accent"))
+        if self.view.sorted_by is not None:
+            column, down = self.view.sorted_by
+            parts.append((f"{column} {('v' if down else '^') if ascii_only else '▼' if down else '▲'}   ", "$quiet"))
         total = sum(overview.counts.values()) if overview is not None else shown
         parts.append((f"{formatting.count(shown)}{more} of {formatting.count(max(total, shown))}", "$quiet"))
         if table.marks:
