@@ -17,6 +17,8 @@ from engine.commands import (
     Command,
     CreateRun,
     CreateRunResult,
+    PollNow,
+    PollNowResult,
     ReplayDeadLettersResult,
     RerunFrom,
     RerunFromResult,
@@ -228,6 +230,8 @@ class FakeGateway:
             for name in ("summarise-docs", "invoice-extract")
         }
         self.commands: list[Command[Any]] = []
+        self.after_retry = RunStatus.RUNNING
+        self.refusals: dict[str, Exception] = {}
         self._changed = asyncio.Event()
 
     def change(self, *runs: RunSummary) -> None:
@@ -250,7 +254,12 @@ class FakeGateway:
     async def send(self, command: Command[Any]) -> Any:
         if self.inspector.failing is not None:
             raise StoreUnavailable("gone")
+        refusal = self.refusals.get(getattr(command, "run_id", ""))
+        if refusal is not None:
+            raise refusal
         self.commands.append(command)
+        if isinstance(command, PollNow):
+            return PollNowResult(stages=["embed"])
         if isinstance(command, CreateRun):
             if not (isinstance(command.input, dict) and command.input.get("url")):
                 raise InvalidInput("url: a value is required")
@@ -264,5 +273,7 @@ class FakeGateway:
         if isinstance(command, RerunFrom):
             return RerunFromResult(run_id=command.run_id, from_stage_id=command.from_stage_id, deleted_stages=[])
         if isinstance(command, RetryFailed):
+            run = next(row for row in self.inspector.rows if row.id == command.run_id)
+            self.change(run.model_copy(update={"status": self.after_retry}))
             return RetryFailedResult(run_id=command.run_id, retried_stages=["embed"])
         return ReplayDeadLettersResult(replayed=1)

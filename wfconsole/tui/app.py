@@ -12,19 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
-from textual.app import App, AutopilotCallbackType
+from textual.app import AutopilotCallbackType
 from textual.binding import Binding, BindingType
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
-from engine.errors import EngineError, StoreUnavailable
 from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary, TrendView
-from wfconsole import formatting
-from wfconsole.actions import Answer, Operation, shortfall
 from wfconsole.formatting import TimeMode
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
+from wfconsole.tui.carrying_out import CarryingOut
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
@@ -46,16 +43,18 @@ if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
     from wfconsole.settings import Settings
 
-TOAST = 6.0
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
+
+STOPPABLE = ("marking", "gather", "command")
+"""Groups of workers that ctrl+c interrupts."""
 
 TIME_MODES: tuple[TimeMode, ...] = ("relative", "local", "utc")
 
 S = TypeVar("S", bound=RunSummary | EventView)
 
 
-class WorkflowConsole(App[None]):
+class WorkflowConsole(CarryingOut):
     """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
 
     `gateway` is an opened one to use: it is not closed, and no worker is started beside it. `clock` gives the
@@ -164,12 +163,6 @@ class WorkflowConsole(App[None]):
 
     # -- the feed's answers ----------------------------------------------------------------------
 
-    def source(self) -> Gateway:
-        """The gateway as it is connected now; raises `StoreUnavailable` when it is not."""
-        if self.feed.gateway is None:
-            raise StoreUnavailable("not connected to the database")
-        return self.feed.gateway
-
     async def last_lines(self, run_id: str, number: int) -> list[LogLine]:
         """The newest log lines of a run, oldest first."""
         page = await self.source().inspector.logs(run_id, page=PageRequest(limit=number))
@@ -181,17 +174,17 @@ class WorkflowConsole(App[None]):
             return
         if pulse.link is Link.LOST and pulse.cause:
             self.tell(f"the database can't be read: {pulse.cause}", severity="error")
-        self._refresh_frame()
+        self.refresh_frame()
 
     def _overview_came(self, overview: Overview) -> None:
         self.overview = overview
-        self._refresh_frame()
+        self.refresh_frame()
         if self._trends.due:
             self.run_worker(self._ask_trends(), group="trends", exclusive=True)
 
     async def _ask_trends(self) -> None:
         if self.feed.gateway is not None and await self._trends.ask(self.feed.gateway):
-            self._refresh_frame()
+            self.refresh_frame()
 
     @property
     def trends(self) -> TrendView | None:
@@ -203,7 +196,7 @@ class WorkflowConsole(App[None]):
         """The place on top, below any dialog."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LiveScreen)), None)
 
-    def _refresh_frame(self) -> None:
+    def refresh_frame(self) -> None:
         place = self.place
         if place is not None:
             place.refresh_frame()
@@ -262,32 +255,9 @@ class WorkflowConsole(App[None]):
         if run_id is not None:
             self.open_run(run_id)
 
-    async def carry_out(self, operation: Operation[S], subject: S, answer: Answer) -> None:
-        """Send what was confirmed, then say what came of it."""
-        run_id = subject.run_id if isinstance(subject, EventView) else subject.id
-        try:
-            result = await self.source().send(operation.command(subject, answer))
-        except EngineError as error:
-            self.tell(f"{operation.label}: {error}", severity="error")
-        else:
-            short = shortfall(result)
-            if short is not None:
-                self.tell(short, severity="warning")
-            else:
-                self.tell_done(f"{formatting.short_id(run_id)} {operation.done}", operation.twin(subject, answer))
-        self.feed.poke()
-
-    def tell(self, text: str, *, severity: SeverityLevel = "information") -> None:
-        """A toast; nothing in the text is read as markup."""
-        self.notify(safe_text(text, multiline=True, limit=600), severity=severity, timeout=TOAST, markup=False)
-
-    def tell_done(self, text: str, twin: str) -> None:
-        """What was done, and the command line that does the same."""
-        self.tell(f"{text}\n{twin}")
-
     def pause(self, paused: bool) -> None:
         self.feed.pause(paused)
-        self._refresh_frame()
+        self.refresh_frame()
 
     def next_time_mode(self) -> None:
         """Ages, then times of day here, then in UTC, and round again."""
@@ -317,11 +287,24 @@ class WorkflowConsole(App[None]):
         self.refresh(layout=True)
 
     def action_help_quit(self) -> None:
-        """ctrl+c: once says how to quit, twice asks."""
+        """ctrl+c: copies what is selected, else stops what goes on; twice asks to quit."""
+        if isinstance(self.screen, Dialog):
+            self.screen.action_no()
+            return
+        if selected := self.screen.get_selected_text():
+            self.screen.clear_selection()
+            self.run_worker(self.copy(selected), group="copy")
+            return
         now, before = time.monotonic(), self._interrupted_at
         self._interrupted_at = now
         if now - before <= TWICE:
             self.run_worker(self._quit(), group="quit", exclusive=True)
+        elif self.stop_bulk():
+            self.tell("the bulk action stops after the run it is at")
+        elif any(
+            self.workers.cancel_group(node, group) for node in self.screen_stack for group in ("marking", "gather")
+        ):
+            self.tell("stopped")
         else:
             self.tell("ctrl+c again, or q, quits")
 

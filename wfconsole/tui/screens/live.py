@@ -161,8 +161,7 @@ class LiveScreen(Screen[None]):
     def action_go_copy(self) -> None:
         text = self.copied()
         if text:
-            self.app.copy_to_clipboard(text)
-            self.console.tell(f"sent to the terminal's clipboard: {text}")
+            self.run_worker(self.console.copy(text), group="copy")
         else:
             self.console.tell("nothing to copy here", severity="warning")
 
