@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.commands import PollNow
 from engine.inspector import RunDetail, RunStatus, RunSummary, StageStatus
-from wfconsole.action_kinds import RUN_PLACES, Action, Answer, Operation, Question, cli
+from wfconsole.action_kinds import EVERYWHERE, RUN_PLACES, Action, Answer, Operation, Question, cli
 
 _RUNS = frozenset({"runs"})
 
@@ -58,4 +58,6 @@ MARK_INVERT = Action(
     "list.mark-invert", "!", "invert marks", "mark what is not marked, and the reverse", _RUNS, footer=False
 )
 
-FRAME_ACTIONS: tuple[Action, ...] = (POLL, LOGS, BEFORE, MARK_RANGE, MARK_INVERT, SORT, REVERSE)
+COMMAND = Action("go.command", ":", "command", "a command, as on the command line", EVERYWHERE, footer=False)
+
+FRAME_ACTIONS: tuple[Action, ...] = (POLL, LOGS, BEFORE, MARK_RANGE, MARK_INVERT, SORT, REVERSE, COMMAND)

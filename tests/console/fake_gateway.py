@@ -121,6 +121,10 @@ class FakeInspector:
             raise RunNotFound(run_id)
         return found
 
+    async def resolve(self, prefix: str) -> list[str]:
+        await self._answer()
+        return [run.id for run in self.rows if run.id.startswith(prefix)]
+
     async def explain(self, run_id: str) -> Explanation:
         await self._answer()
         run = self._row(run_id)

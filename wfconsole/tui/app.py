@@ -21,7 +21,7 @@ from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSumma
 from wfconsole.formatting import TimeMode
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
-from wfconsole.tui.carrying_out import CarryingOut
+from wfconsole.tui.commanding import Commanding
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
@@ -54,7 +54,7 @@ TIME_MODES: tuple[TimeMode, ...] = ("relative", "local", "utc")
 S = TypeVar("S", bound=RunSummary | EventView)
 
 
-class WorkflowConsole(CarryingOut):
+class WorkflowConsole(Commanding):
     """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
 
     `gateway` is an opened one to use: it is not closed, and no worker is started beside it. `clock` gives the
@@ -110,7 +110,7 @@ class WorkflowConsole(CarryingOut):
         self._leave = Leave.NOW
         self._interrupted_at = float("-inf")
         self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
-        self._themes = themes.load_themes()
+        self.themes_found = themes.load_themes()
         self._trends = Trends()
         self.state = state or (ConsoleState() if gateway is not None or settings.demo else ConsoleState.of(settings))
         self._colour = themes.usable_colour(settings.colour)
@@ -135,18 +135,18 @@ class WorkflowConsole(CarryingOut):
             self.open_run(run_id, tab=tab, stage=stage)
 
     def _use_theme(self) -> None:
-        for theme in self._themes.found.values():
+        for theme in self.themes_found.found.values():
             self.register_theme(theme)
         wanted = self.settings.theme or themes.DEFAULT
         if wanted in self.available_themes:
             self.theme = wanted
         else:
-            known = ", ".join(sorted(self._themes.found))
+            known = ", ".join(sorted(self.themes_found.found))
             self.tell(f"no theme {wanted!r}; there are: {known}", severity="warning")
             self.theme = themes.DEFAULT if themes.DEFAULT in self.available_themes else "textual-dark"
         if self.settings.colour and not self._colour:
             self.tell(f"colour = {self.settings.colour!r} is no colour", severity="warning")
-        for warning in self._themes.warnings:
+        for warning in self.themes_found.warnings:
             self.tell(warning, severity="warning")
 
     @contextlib.asynccontextmanager
@@ -191,11 +191,6 @@ class WorkflowConsole(CarryingOut):
         """The last day, once it was asked for."""
         return self._trends.view
 
-    @property
-    def place(self) -> LiveScreen | None:
-        """The place on top, below any dialog."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LiveScreen)), None)
-
     def refresh_frame(self) -> None:
         place = self.place
         if place is not None:
@@ -231,13 +226,6 @@ class WorkflowConsole(CarryingOut):
         )
 
     # -- what the places ask of it ---------------------------------------------------------------
-
-    def known_words(self) -> dict[str, list[str]]:
-        """Values of filter fields that are known here, for completion."""
-        gateway = self.feed.gateway
-        workflows = list(gateway.workflows.values()) if gateway is not None else []
-        stages = {stage.id for workflow in workflows for stage in workflow.stages}
-        return {"wf": [workflow.id for workflow in workflows], "stage": sorted(stages)}
 
     def why_no_writing(self) -> str | None:
         """Why nothing can be changed now; None when it can."""
@@ -298,7 +286,7 @@ class WorkflowConsole(CarryingOut):
         now, before = time.monotonic(), self._interrupted_at
         self._interrupted_at = now
         if now - before <= TWICE:
-            self.run_worker(self._quit(), group="quit", exclusive=True)
+            self.run_worker(self.leave_console(), group="quit", exclusive=True)
         elif self.stop_bulk():
             self.tell("the bulk action stops after the run it is at")
         elif any(
@@ -314,9 +302,9 @@ class WorkflowConsole(CarryingOut):
         """Leave; asks first when this console's worker executes something."""
         if isinstance(self.screen, Dialog):
             return
-        self.run_worker(self._quit(), group="quit", exclusive=True)
+        self.run_worker(self.leave_console(), group="quit", exclusive=True)
 
-    async def _quit(self) -> None:
+    async def leave_console(self) -> None:
         running = await self._worker.executing(self.feed.gateway)
         if not running:
             self.exit()
@@ -326,6 +314,8 @@ class WorkflowConsole(CarryingOut):
             if leave is not None:
                 self._leave = leave
                 self.exit()
+            else:
+                self.next_settings = None
 
         self.push_screen(QuitDialog(quit_question(running)), answered)
 

@@ -15,8 +15,10 @@ from textual.widgets import Input, TextArea
 
 from wfconsole.actions import Action, actions_of
 from wfconsole.formatting import STATUS, TimeMode
+from wfconsole.tui.command_line import complete_line
 from wfconsole.tui.feed import Link
 from wfconsole.tui.screens.reading import Reading, help_content
+from wfconsole.tui.widgets.command_bar import CommandBar
 from wfconsole.tui.widgets.footer_line import FooterLine
 from wfconsole.tui.widgets.header_bar import HeaderBar
 from wfconsole.tui.widgets.line import Line, line_of
@@ -49,6 +51,7 @@ class LiveScreen(Screen[None]):
         with Container(id="place"):
             yield from self.body()
         yield Line(id="too-small")
+        yield CommandBar()
         yield FooterLine()
 
     def body(self) -> ComposeResult:
@@ -127,6 +130,20 @@ class LiveScreen(Screen[None]):
     def action_live_times(self) -> None:
         self.console.next_time_mode()
         self.show_times(self.console.time_mode)
+
+    def action_go_command(self) -> None:
+        bar = self.query_one(CommandBar)
+        bar.field.history = lambda: self.console.state.history("command")
+        bar.field.completer = lambda text, cursor: complete_line(text, cursor, self.console.command_words())
+        bar.edit()
+
+    def on_command_bar_entered(self, event: CommandBar.Entered) -> None:
+        event.stop()
+        self.console.enter_line(event.text)
+
+    def exported(self) -> tuple[str, str]:
+        """What is shown as a text, and the suffix of a file that holds it; empty where there is nothing."""
+        return "", ".txt"
 
     def tick(self) -> None:
         """Once a second: repaint what only time changes."""
