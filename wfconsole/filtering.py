@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -94,9 +94,9 @@ def parse_filter(text: str, *, now: datetime, tz: tzinfo) -> RunFilter:
     return RunFilter(**found)
 
 
-def parse_terms(text: str) -> list[Term]:
-    """The terms of a filter text, in order. Raises `FilterError` for an unknown field or an open quote."""
-    return [_term(raw, pieces) for raw, pieces in _tokens(text)]
+def parse_terms(text: str, fields: Sequence[str] = FIELDS) -> list[Term]:
+    """The terms of a filter text, in order. Raises `FilterError` for a field not among `fields` or an open quote."""
+    return [_term(raw, pieces, fields) for raw, pieces in _tokens(text)]
 
 
 def parse_duration(text: str) -> timedelta:
@@ -162,15 +162,15 @@ def _tokens(text: str) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
         yield raw, pieces
 
 
-def _term(raw: str, pieces: list[tuple[str, bool]]) -> Term:
+def _term(raw: str, pieces: list[tuple[str, bool]], fields: Sequence[str]) -> Term:
     first = pieces[0][0]
     negated = first.startswith("-") and raw != "-"
     first = first[1:] if negated else first
     name, colon, rest = first.partition(":")
     field = name.lower() if colon else ""
     values = _alternatives([(rest if colon else first, False), *pieces[1:]], raw)
-    if colon and field not in FIELDS:
-        nearest = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.0)[0]
+    if colon and field not in fields:
+        nearest = difflib.get_close_matches(field, fields, n=1, cutoff=0.0)[0]
         raise FilterError(
             raw, f"unknown field {name!r} in {raw}; nearest is {nearest}: (quote the text to search for it)"
         )

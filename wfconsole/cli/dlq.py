@@ -36,7 +36,8 @@ async def ls(session: Session) -> int:
         raise UsageError("--limit has to be between 1 and 10000")
     async with session.gateway() as gateway:
         run_id = await resolve(gateway, given.run) if given.run else None
-        found = await gateway.inspector.dead_letters(run_id, PageRequest(limit=given.limit, cursor=given.cursor))
+        request = PageRequest(limit=given.limit, cursor=given.cursor)
+        found = await gateway.inspector.dead_letters(run_id, request, fingerprint=given.cause, sink=given.sink)
     if session.out.as_json:
         session.out.document(page(found.items, found.next_cursor))
         return DONE
@@ -68,10 +69,11 @@ async def replay(session: Session) -> int:
     """Make dead letters due again, the oldest first, and say what became of each: the given ones, one run's, or all."""
     given = session.arguments
     session.forbid_read_only()
-    if sum((bool(given.events), given.all, given.run is not None)) != 1:
-        raise UsageError("say which dead letters: their ids, --run RUN, or --all")
-    if (given.all or given.events == ["-"]) and not given.dry_run:
-        session.insist("replay --all" if given.all else "acting on ids from standard input")
+    by_cause = given.cause is not None or given.sink is not None
+    if sum((bool(given.events), given.all, given.run is not None or by_cause)) != 1:
+        raise UsageError("say which dead letters: their ids, --run RUN, --cause FINGERPRINT, or --all")
+    if (given.all or by_cause or given.events == ["-"]) and not given.dry_run:
+        session.insist("acting on ids from standard input" if given.events else "replaying all of a kind")
     asked = session.duration("timeout")
     async with session.gateway() as gateway:
         chosen = await _chosen(session, gateway)
@@ -123,7 +125,7 @@ async def _chosen(session: Session, gateway: Gateway) -> list[EventView]:
     given = session.arguments
     if not given.events:
         run_id = await resolve(gateway, given.run) if given.run else None
-        return await letters.every(gateway, run_id=run_id)
+        return await letters.every(gateway, run_id=run_id, fingerprint=given.cause, sink=given.sink)
     names = [name for one in given.events for name in (sys.stdin.read().split() if one == "-" else [one])]
     found = {event.id: event for event in [await _find(gateway, name) for name in names]}
     return letters.in_order(list(found.values()))

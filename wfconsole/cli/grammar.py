@@ -187,6 +187,11 @@ def _action_commands(commands: Family) -> None:
     _operator_commands(commands)
 
 
+def _cause(parser: Parser) -> None:
+    parser.add_argument("--cause", metavar="FINGERPRINT", help="those with this cause")
+    parser.add_argument("--sink", metavar="ID", help="those of this sink")
+
+
 def _bulk(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show the consequences, change nothing")
     parser.add_argument("--canary", type=int, default=0, metavar="N", help="N first; the rest if those end well")
@@ -220,6 +225,7 @@ def _place_commands(commands: Family) -> None:
     dlq = Family(_group(commands, "dlq", "dead letters: events no sink would take"), 2)
     listing = dlq.add("ls", "dlq:ls", "list dead letters")
     listing.add_argument("--run", metavar="RUN")
+    _cause(listing)
     listing.add_argument("--limit", type=int, default=50, metavar="N")
     listing.add_argument("--cursor", metavar="CURSOR")
     dlq.add("show", "dlq:show", "one dead letter, whole").add_argument("event", metavar="ID")
@@ -227,6 +233,7 @@ def _place_commands(commands: Family) -> None:
     replay.add_argument("events", nargs="*", metavar="ID", help="ids, or - for ids on standard input")
     replay.add_argument("--all", action="store_true", help="every dead letter; needs --yes without a terminal")
     replay.add_argument("--run", metavar="RUN", help="those of one run")
+    _cause(replay)
     _bulk(replay)
     replay.add_argument("--wait", action="store_true", help="until each is delivered or dead again")
     replay.add_argument("--timeout", metavar="DURATION", help="how long to follow them; 5s where a worker is alive")

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
-
 from engine.errors import RunNotFound
 from engine.inspector import LogLine, PageRequest
 from wfconsole.tui.screens.live import bindings_of
@@ -59,5 +57,5 @@ class RunLogsScreen(LogsScreen):
         super().__init__()
         self._run_ids = tuple(run_ids)
 
-    def body(self) -> ComposeResult:
-        yield RunLogsPane(self._run_ids, ascii_only=self.console.settings.ascii)
+    def pane(self) -> LogPane:
+        return RunLogsPane(self._run_ids, ascii_only=self.console.settings.ascii)
