@@ -20,7 +20,7 @@ from wfconsole.settings import Profile, Settings, SettingsError
 from wfconsole.tui import commanding
 from wfconsole.tui.command_line import CLI_VERBS, ELSEWHERE, CommandError, Line, complete_line, read_line
 from wfconsole.tui.screens.command_dialog import CommandDialog
-from wfconsole.tui.screens.pager import Pager
+from wfconsole.tui.screens.output import OutputScreen
 from wfconsole.tui.screens.run import RunScreen
 from wfconsole.tui.widgets.command_bar import CommandBar
 from wfconsole.tui.widgets.filter_bar import FilterBar
@@ -182,10 +182,10 @@ async def test_a_command_runs_on_this_database_and_asks_before_it_writes(tmp_pat
             await until(pilot, lambda: any("done" in text for text in toasts(app)), "the answer")
             assert (await real.inspector.run(created.run_id)).status == "CANCELLED"
             await typed(pilot, f"show {created.run_id}")
-            await until(pilot, lambda: isinstance(app.screen, Pager), "the output")
+            await until(pilot, lambda: isinstance(app.screen, OutputScreen), "the output")
             await until(pilot, lambda: "cancelled" in screen_text(app).lower(), "the run, whole")
             await pilot.press("q")
-            await until(pilot, lambda: not isinstance(app.screen, Pager), "the way back")
+            await until(pilot, lambda: not isinstance(app.screen, OutputScreen), "the way back")
 
 
 def test_another_profile_never_widens_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from textual.widgets import Input, TextArea
 
 from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary, TrendView
 from wfconsole.formatting import TimeMode
+from wfconsole.keymap import problems_of, usable
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
 from wfconsole.tui.commanding import Commanding
@@ -111,6 +112,7 @@ class WorkflowConsole(Commanding):
         self._interrupted_at = float("-inf")
         self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
         self.themes_found = themes.load_themes()
+        self._theme_stamp = themes.stamp()
         self._trends = Trends()
         self.state = state or (ConsoleState() if gateway is not None or settings.demo else ConsoleState.of(settings))
         self._colour = themes.usable_colour(settings.colour)
@@ -126,6 +128,7 @@ class WorkflowConsole(Commanding):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        self._use_keys()
         self.set_interval(1.0, self._tick)
         self.run_worker(self.feed.run(), group="feed", exclusive=True)
         run_id, tab, stage = self._opening_run
@@ -133,6 +136,24 @@ class WorkflowConsole(Commanding):
             self.switch_mode(str(self._opening_place))
         if run_id is not None:
             self.open_run(run_id, tab=tab, stage=stage)
+
+    def _use_keys(self) -> None:
+        """Remap as the settings say; what is wrong is said once."""
+        self.set_keymap(usable(self.settings.keys))
+        for problem in problems_of(self.settings.keys):
+            self.tell(problem, severity="warning")
+
+    def _reload_themes(self) -> None:
+        """A theme of the operator's was written: paint with it, or say what is wrong with it."""
+        self._theme_stamp, current = themes.stamp(), self.theme
+        self.themes_found = themes.load_themes()
+        for theme in self.themes_found.found.values():
+            self.register_theme(theme)
+        for warning in self.themes_found.warnings:
+            self.tell(warning, severity="warning")
+        if current in self.themes_found.found:
+            self.theme = "textual-dark" if current != "textual-dark" else "textual-light"
+            self.theme = current
 
     def _use_theme(self) -> None:
         for theme in self.themes_found.found.values():
@@ -197,6 +218,8 @@ class WorkflowConsole(Commanding):
             place.refresh_frame()
 
     def _tick(self) -> None:
+        if themes.stamp() != self._theme_stamp:
+            self._reload_themes()
         place = self.place
         if place is not None and place.alive:
             place.tick()

@@ -14,7 +14,7 @@ from wfconsole.tui.command_line import PLACE_WORDS, CommandError, Line, Output, 
 from wfconsole.tui.exporting import write_new
 from wfconsole.tui.screens.command_dialog import CommandDialog
 from wfconsole.tui.screens.live import LiveScreen
-from wfconsole.tui.screens.pager import Pager
+from wfconsole.tui.screens.output import OutputScreen
 from wfconsole.tui.screens.run_views import RunViews
 from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.themes import Themes
@@ -211,7 +211,7 @@ class Commanding(CarryingOut):
         if len(said.splitlines()) <= SHORT:
             self.tell(said, severity="information" if output.code == 0 else "error")
         else:
-            self.push_screen(Pager(f":{' '.join(shown)}", said))
+            self.push_screen(OutputScreen(f":{' '.join(shown)}", said))
 
 
 def with_profile(settings: Settings, name: str) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -15,6 +16,7 @@ from textual.widgets import Input, TextArea
 
 from wfconsole.actions import Action, actions_of
 from wfconsole.formatting import STATUS, TimeMode
+from wfconsole.keymap import key_of
 from wfconsole.tui.command_line import complete_line
 from wfconsole.tui.feed import Link
 from wfconsole.tui.screens.reading import Reading, help_content
@@ -150,7 +152,9 @@ class LiveScreen(Screen[None]):
 
     def action_go_help(self) -> None:
         title = f"Keys in {self.TITLE_TEXT}"
-        self.app.push_screen(Reading(title, help_content(actions_of(self.PLACE), MOVES)))
+        keys = self.console.settings.keys
+        shown = [replace(action, key=key_of(action, keys)) for action in actions_of(self.PLACE)]
+        self.app.push_screen(Reading(title, help_content(shown, MOVES)))
 
     async def action_go_back(self) -> None:
         """Escape: the place's own steps first (`step_back`), then the screen below."""

@@ -23,10 +23,10 @@ LONGEST = 4_000
 """Characters of a line that are shown."""
 
 
-class PagerView(ScrollView, can_focus=True):
+class OutputView(ScrollView, can_focus=True):
     """Lines of safe text, painted as they come into sight."""
 
-    DEFAULT_CSS = "PagerView { height: 1fr; background: $background; }"
+    DEFAULT_CSS = "OutputView { height: 1fr; background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_down", show=False),
         Binding("k,up", "scroll_up", show=False),
@@ -39,7 +39,7 @@ class PagerView(ScrollView, can_focus=True):
     ]
 
     def __init__(self, text: str) -> None:
-        super().__init__(id="pager")
+        super().__init__(id="output")
         self._lines = [line[:LONGEST] for line in safe_lines(text)]
 
     def on_mount(self) -> None:
@@ -52,7 +52,7 @@ class PagerView(ScrollView, can_focus=True):
         return strip.crop_extend(left, left + self.size.width, self.rich_style)
 
 
-class Pager(ModalScreen[None]):
+class OutputScreen(ModalScreen[None]):
     """Closes on escape or q; y copies all of it, e writes it to a file."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,16 +66,16 @@ class Pager(ModalScreen[None]):
         self._title, self._text = title, text
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="pager-box"):
-            yield Line(id="pager-title")
-            yield PagerView(self._text)
-            yield Line(id="pager-keys")
+        with Vertical(id="output-box"):
+            yield Line(id="output-title")
+            yield OutputView(self._text)
+            yield Line(id="output-keys")
 
     def on_mount(self) -> None:
-        self.query_one("#pager-title", Line).show(line_of((f" {safe_text(self._title, limit=300)}", "bold")))
+        self.query_one("#output-title", Line).show(line_of((f" {safe_text(self._title, limit=300)}", "bold")))
         keys = (("escape", "close"), ("y", "copy"), ("e", "export"))
         parts = [part for key, word in keys for part in ((f" {key}", "bold $primary"), (f" {word}  ", "$quiet"))]
-        self.query_one("#pager-keys", Line).show(line_of(*parts))
+        self.query_one("#output-keys", Line).show(line_of(*parts))
 
     @property
     def console(self) -> WorkflowConsole:
