@@ -13,6 +13,7 @@ from engine.commands import (
     CreateRun,
     DiscardDeadLetters,
     DiscardDeadLettersResult,
+    PollNowResult,
     ReplayDeadLetters,
     ReplayDeadLettersResult,
     RerunFrom,
@@ -27,7 +28,7 @@ from wfconsole.action_kinds import Answer as Answer
 from wfconsole.action_kinds import Operation as Operation
 from wfconsole.action_kinds import Question as Question
 from wfconsole.action_kinds import cli as cli
-from wfconsole.frame_actions import FRAME_ACTIONS
+from wfconsole.frame_actions import FRAME_ACTIONS, POLL
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -245,7 +246,7 @@ PLACES: tuple[Action, ...] = (
     Action("place.workflows", "6", "workflows", "place: Workflows", EVERYWHERE, footer=False),
 )
 
-RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN)
+RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN, POLL)
 EVENT_OPERATIONS: tuple[Operation[EventView], ...] = (REPLAY, DISCARD)
 
 ACTIONS: tuple[Action, ...] = (
@@ -286,6 +287,8 @@ def shortfall(result: object) -> str | None:
     """Why a command that was carried out changed nothing; None when it did what was asked."""
     if isinstance(result, CancelRunResult) and not result.cancelled:
         return "nothing to cancel: the run was over by then"
+    if isinstance(result, PollNowResult) and not result.stages:
+        return "nothing of it waited by then"
     if isinstance(result, ReplayDeadLettersResult) and not result.replayed:
         return "nothing was replayed: it is no dead letter any more"
     if isinstance(result, DiscardDeadLettersResult) and not result.discarded:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 from console_samples import NOON, detail, mixed_runs, plan, summary
@@ -21,6 +22,8 @@ from engine.commands import (
     DiscardDeadLettersResult,
     PauseWorkflow,
     PauseWorkflowResult,
+    PollNow,
+    PollNowResult,
     ReplayDeadLetters,
     ReplayDeadLettersResult,
     RerunFrom,
@@ -30,6 +33,7 @@ from engine.commands import (
     RetryFailedResult,
 )
 from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
+from engine.inspector import FailureView
 from engine.inspector.views import (
     CauseView,
     EventView,
@@ -56,6 +60,9 @@ class FakeInspector(FakePlaces):
         self.letters: list[EventView] = []
         self.failing: Exception | None = None
         self.ended = [0] * 24
+        self.filters: list[RunFilter] = []
+        self.sorts: list[str] = []
+        self.causes: list[FailureView] = []
         self.hot: CauseView | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -100,10 +107,16 @@ class FakeInspector(FakePlaces):
     ) -> Page[RunSummary]:
         await self._answer()
         filter_, page = filter or RunFilter(), page or PageRequest()
+        self.filters.append(filter_)
+        self.sorts.append(page.sort)
         rows = [run for run in self.rows if _matches(run, filter_)]
         start = int(page.cursor or 0)
         end = start + page.limit
         return Page[RunSummary](items=rows[start:end], next_cursor=str(end) if end < len(rows) else None)
+
+    async def failures(self, filter: RunFilter | None = None) -> Page[FailureView]:  # noqa: A002
+        await self._answer()
+        return Page[FailureView](items=self.causes)
 
     async def run(self, run_id: str) -> RunDetail:
         await self._answer()
@@ -114,6 +127,10 @@ class FakeInspector(FakePlaces):
         if found is None:
             raise RunNotFound(run_id)
         return found
+
+    async def resolve(self, prefix: str) -> list[str]:
+        await self._answer()
+        return [run.id for run in self.rows if run.id.startswith(prefix)]
 
     async def explain(self, run_id: str) -> Explanation:
         await self._answer()
@@ -221,8 +238,13 @@ class FakeGateway:
 
     def __init__(self, runs: Sequence[RunSummary] | None = None) -> None:
         self.inspector = FakeInspector(mixed_runs() if runs is None else runs)
-        self.workflows = {"summarise-docs": object(), "invoice-extract": object()}
+        self.workflows = {
+            name: SimpleNamespace(id=name, stages=[SimpleNamespace(id="embed")])
+            for name in ("summarise-docs", "invoice-extract")
+        }
         self.commands: list[Command[Any]] = []
+        self.after_retry = RunStatus.RUNNING
+        self.refusals: dict[str, Exception] = {}
         self._changed = asyncio.Event()
 
     def change(self, *runs: RunSummary) -> None:
@@ -245,7 +267,12 @@ class FakeGateway:
     async def send(self, command: Command[Any]) -> Any:
         if self.inspector.failing is not None:
             raise StoreUnavailable("gone")
+        refusal = self.refusals.get(getattr(command, "run_id", ""))
+        if refusal is not None:
+            raise refusal
         self.commands.append(command)
+        if isinstance(command, PollNow):
+            return PollNowResult(stages=["embed"])
         if isinstance(command, CreateRun):
             if not (isinstance(command.input, dict) and command.input.get("url")):
                 raise InvalidInput("url: a value is required")
@@ -259,6 +286,8 @@ class FakeGateway:
         if isinstance(command, RerunFrom):
             return RerunFromResult(run_id=command.run_id, from_stage_id=command.from_stage_id, deleted_stages=[])
         if isinstance(command, RetryFailed):
+            run = next(row for row in self.inspector.rows if row.id == command.run_id)
+            self.change(run.model_copy(update={"status": self.after_retry}))
             return RetryFailedResult(run_id=command.run_id, retried_stages=["embed"])
         if isinstance(command, DiscardDeadLetters):
             return DiscardDeadLettersResult(discarded=self.inspector.settle(command.event_ids, Delivery.DISCARDED))

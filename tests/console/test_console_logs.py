@@ -114,4 +114,4 @@ async def test_t_copies_carry_the_whole_time() -> None:
         await at_the_log(app, pilot, 3)
         await pilot.press("y")
         await until(pilot, lambda: toasts(app), "the copy")
-        assert "2026-11-23T12:03:36+00:00" in toasts(app)[0]
+        assert app.clipboard.startswith("2026-11-23T12:03:36+00:00 ERROR ")

@@ -285,6 +285,8 @@ def _upkeep_commands(commands: Family) -> None:
     serve.add_argument("--host", default="localhost", metavar="HOST")
     serve.add_argument("--port", type=int, default=8000, metavar="N")
     serve.add_argument("--public-url", metavar="URL", help="where browsers reach it, behind a proxy")
+    keys = commands.add("keys", "keys:keys", "the console's key bindings")
+    keys.add_argument("--check", action="store_true", help="does the map in [keys] hold? exit 2 if not")
     doctor = commands.add("doctor", "doctor:doctor", "check the set-up")
     doctor.add_argument("--fsck", action="store_true", help="check everything in the database and its blobs, too")
 

@@ -23,6 +23,7 @@ from wfconsole.tui.runs_view import RunsView
 from wfconsole.tui.screens.live import bindings_of
 from wfconsole.tui.screens.run_marks import RunMarks
 from wfconsole.tui.screens.run_views import RunViews
+from wfconsole.tui.widgets.bulk_line import BulkLine
 from wfconsole.tui.widgets.cause_table import MOST as MOST_CAUSES
 from wfconsole.tui.widgets.cause_table import CauseTable
 from wfconsole.tui.widgets.filter_bar import FilterBar
@@ -72,6 +73,7 @@ class RunsScreen(RunViews, RunMarks):
         ascii_only = self.console.settings.ascii
         yield StatusCounts(ascii_only)
         yield FilterBar(self.wrong_with)
+        yield BulkLine()
         with Horizontal(id="runs-and-preview"):
             yield RunTable(id="runs", ascii_only=ascii_only)
             yield CauseTable(id="causes", ascii_only=ascii_only)
@@ -154,13 +156,16 @@ class RunsScreen(RunViews, RunMarks):
             self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
 
     def _paint_note(self) -> None:
-        table, overview = self.query_one(RunTable), self.console.overview
+        table, overview, ascii_only = self.query_one(RunTable), self.console.overview, self.console.settings.ascii
         shown = table.row_count
         more = "+" if self._rows is not None and self._rows.has_more else ""
         parts: list[Part | str] = []
         if table.held:
             sign = "^" if self.console.settings.ascii else "▲"
             parts.append((f"{sign} {table.held} new (.)   ", "$accent"))
+        if self.view.sorted_by is not None:
+            column, down = self.view.sorted_by
+            parts.append((f"{column} {('v' if down else '^') if ascii_only else '▼' if down else '▲'}   ", "$quiet"))
         total = sum(overview.counts.values()) if overview is not None else shown
         parts.append((f"{formatting.count(shown)}{more} of {formatting.count(max(total, shown))}", "$quiet"))
         if table.marks:
@@ -181,6 +186,7 @@ class RunsScreen(RunViews, RunMarks):
             return
         if self.console.overview is not None:
             self.query_one(StatusCounts).tell(self.console.overview, self.console.trends)
+        self.query_one(BulkLine).tell(self.console.bulk)
         pulse = self.console.feed.pulse
         if self._rows is None and pulse.link is Link.LOST:
             self._say_instead(f"The database can't be read: {pulse.cause}")
@@ -239,10 +245,20 @@ class RunsScreen(RunViews, RunMarks):
     def action_list_filter(self) -> None:
         self.query_one(FilterBar).edit()
 
+    def chosen_causes(self) -> Sequence[FailureView]:
+        return self.query_one(CauseTable).chosen if self.view.kind == "causes" else ()
+
+    @on(BulkLine.Opened)
+    def _open_bulk(self, event: BulkLine.Opened) -> None:
+        event.stop()
+        self.show_view(RunsView("all", f"bulk:{event.bulk}"))
+
     # -- leaving things ---------------------------------------------------------------------------
 
     def step_back(self) -> bool:
         table = self.query_one(RunTable)
+        if self.console.close_bulk():
+            return True
         if self.view.filter:
             self.show_view(replace(self.view, filter="", name=""))
         elif self.query_one(CauseTable).clear_marks():

@@ -62,7 +62,7 @@ class CauseTable(StillTable):
         return (
             self._sign if key_of(cause) in self._marks else "",
             formatting.count(cause.runs),
-            cause.code or "-",
+            cause.code or (cause.example or "").partition(":")[0] or "-",
             cause.stage_id or "-",
             cause.workflow_id,
             formatting.age(cause.first_at, now),

@@ -47,7 +47,8 @@ class HistoryInput(Input):
         """Edit this text from now on."""
         self.value, self._back, self._draft = text, 0, text
         self.cursor_position = len(text)
-        self.focus()
+        # At once: what is typed right behind the key that opened the field belongs into it.
+        self.screen.set_focus(self)
 
     def action_leave(self) -> None:
         self.post_message(self.Left())
