@@ -13,9 +13,11 @@ from engine.inspector.money_views import (
 )
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
+from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
+    CauseView,
     CostRow,
     EventView,
     Explanation,
@@ -26,6 +28,7 @@ from engine.inspector.views import (
     RunDetail,
     RunSummary,
     StageView,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
@@ -39,8 +42,10 @@ __all__ = [
     "AttemptView",
     "AuditView",
     "CallNotFound",
+    "CauseView",
     "CostComparison",
     "CostRow",
+    "DeadLetterGroup",
     "Delivery",
     "EventView",
     "ExpectedCost",
@@ -48,6 +53,7 @@ __all__ = [
     "FailureView",
     "Inspector",
     "JobStatus",
+    "LeaseView",
     "LogLevel",
     "LogLine",
     "Overview",
@@ -67,6 +73,8 @@ __all__ = [
     "Spending",
     "StageStatus",
     "StageView",
+    "TrendView",
+    "UnfinishedView",
     "WorkerView",
     "WorkflowView",
 ]

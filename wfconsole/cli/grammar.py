@@ -188,6 +188,11 @@ def _action_commands(commands: Family) -> None:
     _operator_commands(commands)
 
 
+def _cause(parser: Parser) -> None:
+    parser.add_argument("--cause", metavar="FINGERPRINT", help="those with this cause")
+    parser.add_argument("--sink", metavar="ID", help="those of this sink")
+
+
 def _bulk(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show the consequences, change nothing")
     parser.add_argument("--canary", type=int, default=0, metavar="N", help="N first; the rest if those end well")
@@ -255,21 +260,28 @@ def _place_commands(commands: Family) -> None:
     dlq = Family(_group(commands, "dlq", "dead letters: events no sink would take"), 2)
     listing = dlq.add("ls", "dlq:ls", "list dead letters")
     listing.add_argument("--run", metavar="RUN")
+    _cause(listing)
     listing.add_argument("--limit", type=int, default=50, metavar="N")
     listing.add_argument("--cursor", metavar="CURSOR")
     dlq.add("show", "dlq:show", "one dead letter, whole").add_argument("event", metavar="ID")
     replay = dlq.add("replay", "dlq:replay", "deliver again")
-    replay.add_argument("events", nargs="*", metavar="ID")
+    replay.add_argument("events", nargs="*", metavar="ID", help="ids, or - for ids on standard input")
     replay.add_argument("--all", action="store_true", help="every dead letter; needs --yes without a terminal")
     replay.add_argument("--run", metavar="RUN", help="those of one run")
+    _cause(replay)
+    _bulk(replay)
+    replay.add_argument("--wait", action="store_true", help="until each is delivered or dead again")
+    replay.add_argument("--timeout", metavar="DURATION", help="how long to follow them; 5s where a worker is alive")
     discard = dlq.add("discard", "dlq:discard", "close for good; needs --yes without a terminal")
     discard.add_argument("events", nargs="+", metavar="ID")
     discard.add_argument("--reason", required=True, metavar="TEXT")
+    discard.add_argument("--dry-run", action="store_true", help="show what would be closed, change nothing")
     for parser in (replay, discard):
         parser.add_argument("--key", metavar="KEY", help="idempotency key")
         parser.add_argument("--yes", action="store_true", help="don't ask")
 
-    commands.add("workflows", "places:workflows", "what is registered")
+    workflows = Family(commands.add("workflows", "places:workflows", "what is registered"), 2)
+    workflows.add("check", "places:check", "would unfinished runs survive these definitions? 4 if not")
     commands.add("workers", "places:workers", "who is alive")
     commands.add("queue", "places:queue", "what waits")
     sinks = commands.add("sinks", "operators:sinks", "where events go")
@@ -290,6 +302,9 @@ def _upkeep_commands(commands: Family) -> None:
     db = Family(_group(commands, "db", "the schema and its upkeep"), 2)
     db.add("upgrade", "database:upgrade", "create or upgrade the schema")
     db.add("check", "database:check", "does the schema fit this program?")
+    db.add("stats", "database:stats", "how large it is, table by table")
+    roles = db.add("roles", "database:roles", "SQL for a writing and a reading role of a Postgres")
+    roles.add_argument("--prefix", default="wfconsole", metavar="NAME", help="of the roles' names")
     prune = db.add("prune", "database:prune", "remove old runs with everything of theirs")
     prune.add_argument("--older-than", metavar="DURATION", help="ended that long ago: 30d")
     prune.add_argument("--texts-older-than", metavar="DURATION", help="drop prompts and answers, keep their money")
@@ -297,6 +312,12 @@ def _upkeep_commands(commands: Family) -> None:
     prune.add_argument("--dry-run", action="store_true", help="only count")
     prune.add_argument("--yes", action="store_true", help="don't ask")
     commands.add("demo", "demonstration:demo", "the console on a scratch database that really executes")
+    serve = commands.add("serve", "serving:serve", "the console in a browser (extra `serve`)")
+    serve.add_argument("--host", default="localhost", metavar="HOST")
+    serve.add_argument("--port", type=int, default=8000, metavar="N")
+    serve.add_argument("--public-url", metavar="URL", help="where browsers reach it, behind a proxy")
+    keys = commands.add("keys", "keys:keys", "the console's key bindings")
+    keys.add_argument("--check", action="store_true", help="does the map in [keys] hold? exit 2 if not")
     doctor = commands.add("doctor", "doctor:doctor", "check the set-up")
     doctor.add_argument("--fsck", action="store_true", help="check everything in the database and its blobs, too")
 

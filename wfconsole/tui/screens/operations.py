@@ -18,6 +18,7 @@ from wfconsole.actions import (
     Answer,
     Operation,
 )
+from wfconsole.frame_actions import POLL
 from wfconsole.tui.screens.confirm import ConfirmDialog, RerunDialog
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.live import LiveScreen
@@ -52,6 +53,9 @@ class RunOperations(LiveScreen):
 
     def action_run_rerun(self) -> None:
         self._ask(RERUN)
+
+    def action_run_poll(self) -> None:
+        self._ask(POLL)
 
     def _ask(self, operation: Operation[RunSummary]) -> None:
         run = self.subject()
