@@ -3,6 +3,7 @@
 from engine.inspector.inspector import Inspector
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
+from engine.inspector.stages import ArtifactContent, AttemptValues, UsualTimes
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -24,7 +25,9 @@ from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageS
 
 __all__ = [
     "AnnotationView",
+    "ArtifactContent",
     "ArtifactView",
+    "AttemptValues",
     "AttemptView",
     "AuditView",
     "CostRow",
@@ -49,6 +52,7 @@ __all__ = [
     "SinkView",
     "StageStatus",
     "StageView",
+    "UsualTimes",
     "WorkerView",
     "WorkflowView",
 ]

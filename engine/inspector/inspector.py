@@ -18,6 +18,7 @@ from engine.inspector.notes import LEGACY, AnnotationView, annotation_view, lega
 from engine.inspector.operations import OperationsInspector
 from engine.inspector.payloads import Payloads
 from engine.inspector.plans import PlanCache
+from engine.inspector.stages import StagesInspector
 from engine.inspector.summaries import RunParts, summary_of
 from engine.inspector.views import (
     CostRow,
@@ -48,7 +49,7 @@ R = TypeVar("R")
 Registered = Callable[[], Mapping[str, Workflow]] | WorkflowRegistry
 
 
-class Inspector(OperationsInspector):
+class Inspector(OperationsInspector, StagesInspector):
     """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows.
 
     `InvalidInput` says what is wrong with a page's sort field or cursor, or with a filter.
