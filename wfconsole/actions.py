@@ -27,6 +27,7 @@ from wfconsole.action_kinds import Answer as Answer
 from wfconsole.action_kinds import Operation as Operation
 from wfconsole.action_kinds import Question as Question
 from wfconsole.action_kinds import cli as cli
+from wfconsole.run_actions import GIVE_UP, NOTE, POLL, RUN_TAB_ACTIONS
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -229,7 +230,7 @@ PLACES: tuple[Action, ...] = (
     Action("place.workflows", "6", "workflows", "place: Workflows", EVERYWHERE, footer=False),
 )
 
-RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN)
+RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN, POLL, GIVE_UP, NOTE)
 EVENT_OPERATIONS: tuple[Operation[EventView], ...] = (REPLAY, DISCARD)
 
 ACTIONS: tuple[Action, ...] = (
@@ -238,6 +239,7 @@ ACTIONS: tuple[Action, ...] = (
     CANCEL,
     RETRY,
     RERUN,
+    *RUN_TAB_ACTIONS,
     REPLAY,
     DISCARD,
     NEW_RUN,

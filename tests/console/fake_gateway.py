@@ -23,6 +23,7 @@ from engine.commands import (
     RetryFailedResult,
 )
 from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
+from engine.inspector import AnnotationView, ArtifactContent, AttemptValues, AuditView, UsualTimes
 from engine.inspector.views import (
     EventView,
     Explanation,
@@ -45,6 +46,15 @@ class FakeInspector:
         self.rows = list(runs)
         self.lines: list[LogLine] = []
         self.letters: list[EventView] = []
+        self.history: list[EventView] = []
+        self.actions: list[AuditView] = []
+        self.notes: list[AnnotationView] = []
+        self.values: dict[str, list[AttemptValues]] = {}
+        self.states: dict[str, Any] = {}
+        self.files: dict[str, bytes] = {}
+        self.usual: dict[str, UsualTimes] = {}
+        self.changes: dict[str, dict[str, Any]] = {}
+        """Fields of a run's detail, by run id, that are another than usual."""
         self.failing: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -89,7 +99,7 @@ class FakeInspector:
 
     async def run(self, run_id: str) -> RunDetail:
         await self._answer()
-        return detail(self._row(run_id))
+        return detail(self._row(run_id)).model_copy(update=self.changes.get(run_id, {}))
 
     def _row(self, run_id: str) -> RunSummary:
         found = next((run for run in self.rows if run.id == run_id), None)
@@ -125,9 +135,41 @@ class FakeInspector:
         lines = [line for line in self.lines if run_id in (None, line.run_id) and line.id > (after or "")]
         return Page[LogLine](items=lines[:limit], next_cursor=lines[:limit][-1].id if lines else after)
 
-    async def events(self, run_id: str) -> Page[EventView]:
+    async def events(self, run_id: str, page: PageRequest | None = None) -> Page[EventView]:
         await self._answer()
-        return Page[EventView](items=[event for event in self.letters if event.run_id == run_id])
+        found = [event for event in (self.history or self.letters) if event.run_id == run_id]
+        page = page or PageRequest(sort="sequence")
+        found.sort(key=lambda event: event.sequence, reverse=page.sort.startswith("-"))
+        return Page[EventView](items=found[: page.limit])
+
+    async def audit(self, run_id: str | None = None, *, page: PageRequest | None = None) -> Page[AuditView]:
+        await self._answer()
+        return Page[AuditView](items=self.actions)
+
+    async def annotations(self, run_id: str, *, page: PageRequest | None = None) -> Page[AnnotationView]:
+        await self._answer()
+        return Page[AnnotationView](items=self.notes)
+
+    async def attempts(self, run_id: str, stage_id: str) -> list[AttemptValues]:
+        await self._answer()
+        return self.values.get(stage_id, [])
+
+    async def suspended_state(self, run_id: str, stage_id: str) -> Any:
+        await self._answer()
+        return self.states.get(stage_id)
+
+    async def artifact(
+        self, run_id: str, stage_id: str, name: str, *, attempt: int | None = None
+    ) -> ArtifactContent | None:
+        await self._answer()
+        content = self.files.get(name)
+        if content is None:
+            return None
+        return ArtifactContent(name=name, media_type="text/plain", size=len(content), digest="d", content=content)
+
+    async def usual_times(self, workflow_id: str) -> dict[str, UsualTimes]:
+        await self._answer()
+        return self.usual
 
     async def dead_letters(self, **_: Any) -> Page[EventView]:
         await self._answer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_r08_the_scale_never_runs_backwards(found: list[Bar], width: int, fold: 
     scale: Scale = scale_of(found, width, fold=fold, live=live)
     moments = sorted(moment for bar in found for one in bar.stretches for moment in (one.start, one.end))
     places = [scale.x(moment) for moment in moments]
-    assert all(one <= other + 1e-6 for one, other in zip(places, places[1:], strict=False))
+    assert all(one <= other + 1e-6 for one, other in pairwise(places))
     assert all(-1e-6 <= place <= width + 1e-6 for place in places)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.widget import Widget
 
@@ -12,6 +14,14 @@ Part = tuple[str, str]
 def line_of(*parts: Part | str) -> Content:
     """One content out of parts; nothing in them is read as markup."""
     return Content.assemble(*parts)
+
+
+_PLAIN = ("plain", "label", "name")
+
+
+def spans_content(spans: Sequence[Part]) -> Content:
+    """Spans of a layout, whose styles are keys, as a content."""
+    return Content.assemble(*((text, "" if style in _PLAIN else f"${style}") for text, style in spans))
 
 
 def sides(left: Content, right: Content, width: int) -> Content:

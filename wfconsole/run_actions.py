@@ -1,0 +1,125 @@
+"""What can be done about one run besides cancelling, retrying and rerunning it, and looked at in its tabs."""
+
+from __future__ import annotations
+
+from engine.commands import AnnotateRun, FailStage, PollNow
+from engine.inspector import RunDetail, RunStatus, RunSummary, StageStatus
+from wfconsole.action_kinds import RUN_PLACES, Action, Answer, Operation, Question, cli
+
+_RUN = frozenset({"run"})
+
+
+def waiting_stages(run: RunDetail) -> list[str]:
+    """The stages that wait for an outside result or for their next try."""
+    return [
+        stage.stage_id
+        for stage in run.stages
+        if stage.status is StageStatus.SUSPENDED or (stage.status is StageStatus.PENDING and stage.retry_at is not None)
+    ]
+
+
+def suspended_stages(run: RunDetail) -> list[str]:
+    """The stages that wait for an outside result."""
+    return [stage.stage_id for stage in run.stages if stage.status is StageStatus.SUSPENDED]
+
+
+def given_up_choices(run: RunDetail) -> list[str]:
+    """The stages that may be given up: those that wait, in any way."""
+    return [stage.stage_id for stage in run.stages if stage.status in (StageStatus.SUSPENDED, StageStatus.PENDING)]
+
+
+def _why_no_poll(run: RunSummary) -> str | None:
+    if run.status is not RunStatus.RUNNING:
+        return f"it is {run.status.lower()}: nothing of it waits"
+    waits = bool(waiting_stages(run)) if isinstance(run, RunDetail) else run.waiting or run.retry_at is not None
+    return None if waits else "none of its stages waits for a poll or a retry"
+
+
+def _why_no_giving_up(run: RunSummary) -> str | None:
+    if run.status is not RunStatus.RUNNING:
+        return f"it is {run.status.lower()}: nothing of it waits"
+    if isinstance(run, RunDetail) and not given_up_choices(run):
+        return "what executes can't be given up: cancel the run (c)"
+    return None
+
+
+def _ask_poll(run: RunSummary, _: Answer) -> Question:
+    lines = [f"Run {run.id} of {run.workflow_id}."]
+    if isinstance(run, RunDetail):
+        polled = suspended_stages(run)
+        retried = [stage_id for stage_id in waiting_stages(run) if stage_id not in polled]
+        lines += [f"Asked for their results at once: {', '.join(polled)}."] if polled else []
+        lines += [f"Tried again at once, their backoff ends: {', '.join(retried)}."] if retried else []
+    return Question("Poll now?", lines, "Yes, now")
+
+
+def _ask_give_up(run: RunSummary, answer: Answer) -> Question:
+    lines = [f"Run {run.id} of {run.workflow_id}."]
+    if answer.stage_id:
+        lines.append(f"{answer.stage_id} fails for good, with your reason as its error. The run fails with it.")
+    return Question("Give this stage up?", lines, "Yes, give it up")
+
+
+def _ask_note(run: RunSummary, _: Answer) -> Question:
+    return Question("Note something about this run?", [f"Run {run.id} of {run.workflow_id}."], "Keep the note")
+
+
+POLL: Operation[RunSummary] = Operation(
+    "run.poll",
+    "u",
+    "poll now",
+    "poll what waits now, or skip a backoff",
+    RUN_PLACES,
+    writes=True,
+    valid_for=_why_no_poll,
+    question=_ask_poll,
+    command=lambda run, answer: PollNow(run_id=run.id),
+    twin=lambda run, _: cli("poll", run.id),
+    done="polled now",
+)
+
+GIVE_UP: Operation[RunSummary] = Operation(
+    "run.give-up",
+    "U",
+    "give up",
+    "give up a stage that waits, with a reason",
+    _RUN,
+    footer=False,
+    writes=True,
+    valid_for=_why_no_giving_up,
+    question=_ask_give_up,
+    command=lambda run, answer: FailStage(run_id=run.id, stage_id=answer.stage_id, reason=answer.reason),
+    twin=lambda run, answer: cli("give-up", run.id, "--stage", answer.stage_id, "--reason", answer.reason),
+    done="stage given up",
+)
+
+NOTE: Operation[RunSummary] = Operation(
+    "run.note",
+    "m",
+    "note",
+    "note something about the run",
+    RUN_PLACES,
+    footer=False,
+    writes=True,
+    valid_for=lambda run: None,
+    question=_ask_note,
+    command=lambda run, answer: AnnotateRun(
+        run_id=run.id, attributes={"note": answer.reason}, actor_kind="human", idempotency_key=answer.key
+    ),
+    twin=lambda run, answer: cli("note", run.id, answer.reason),
+    done="noted",
+)
+
+EARLIER = Action("run.earlier", "[", "earlier", "the event, or the stage's attempt, before", _RUN, footer=False)
+LATER = Action("run.later", "]", "later", "the event, or the stage's attempt, after", _RUN, footer=False)
+FOLD = Action("run.fold", "z", "fold", "fold idle time in the timeline", _RUN)
+EXPORT = Action("go.export", "e", "save", "save what stands under the cursor to a new file", _RUN)
+DIFF = Action(
+    "run.diff",
+    "d",
+    "diff",
+    "compare with the last good run; in Data and Timeline two attempts of the stage",
+    RUN_PLACES,
+)
+
+RUN_TAB_ACTIONS: tuple[Action, ...] = (POLL, GIVE_UP, NOTE, EARLIER, LATER, FOLD, EXPORT, DIFF)
