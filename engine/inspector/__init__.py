@@ -1,6 +1,15 @@
 """The read API: everything consoles and dashboards see of the engine."""
 
 from engine.inspector.inspector import Inspector
+from engine.inspector.money import (
+    AICallView,
+    CallNotFound,
+    CostComparison,
+    ExpectedCost,
+    Repriced,
+    RepricedRow,
+    Spending,
+)
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
 from engine.inspector.stages import ArtifactContent, AttemptValues, UsualTimes
@@ -24,15 +33,19 @@ from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageStatus
 
 __all__ = [
+    "AICallView",
     "AnnotationView",
     "ArtifactContent",
     "ArtifactView",
     "AttemptValues",
     "AttemptView",
     "AuditView",
+    "CallNotFound",
+    "CostComparison",
     "CostRow",
     "Delivery",
     "EventView",
+    "ExpectedCost",
     "Explanation",
     "FailureView",
     "Inspector",
@@ -44,12 +57,15 @@ __all__ = [
     "PageRequest",
     "PlanStage",
     "QueueRow",
+    "Repriced",
+    "RepricedRow",
     "RunDetail",
     "RunFilter",
     "RunStatus",
     "RunSummary",
     "ScheduleView",
     "SinkView",
+    "Spending",
     "StageStatus",
     "StageView",
     "UsualTimes",
