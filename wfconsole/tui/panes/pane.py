@@ -46,6 +46,9 @@ class RunPane(Vertical):
             super().__init__()
             self.text, self.problem = text, problem
 
+    class Wants(Message):
+        """This tab looks at something else: it wants to be asked again."""
+
     class Reads(Message):
         """A long text to read; `content` is what is saved of it, where that is not the text itself."""
 

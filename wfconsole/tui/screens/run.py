@@ -21,6 +21,7 @@ from wfconsole.run_actions import EXPORT, FOLD
 from wfconsole.run_past import as_of
 from wfconsole.tui.layout.attempt_bars import bars_of
 from wfconsole.tui.layout.timeline import mini
+from wfconsole.tui.panes.calls import CallsPane
 from wfconsole.tui.panes.history import HistoryPane
 from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.panes.timeline import TimelinePane
@@ -39,8 +40,13 @@ from wfconsole.tui.widgets.stage_facts import past_content, stage_content, why_c
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
 
-PANES: dict[str, type[RunPane]] = {"timeline": TimelinePane, "data": ValuesPane, "events": HistoryPane}
-TABS = ("graph", "timeline", "logs", "data", "events")
+PANES: dict[str, type[RunPane]] = {
+    "timeline": TimelinePane,
+    "data": ValuesPane,
+    "ai": CallsPane,
+    "events": HistoryPane,
+}
+TABS = ("graph", "timeline", "logs", "data", "ai", "events")
 WITH_GRAPH = ("graph", "events")
 WITH_LOG = ("graph", "logs")
 LEAST_GRAPH = 5
@@ -290,6 +296,11 @@ class RunScreen(RunKeys, LogKeys):
     def _read(self, event: RunPane.Reads) -> None:
         event.stop()
         self.app.push_screen(PagerScreen(event.title, event.text, content=event.content, file_name=event.file_name))
+
+    @on(RunPane.Wants)
+    def _ask_again(self, event: RunPane.Wants) -> None:
+        event.stop()
+        self.console.feed.poke(news=False)
 
     @on(RunPane.Says)
     def _say(self, event: RunPane.Says) -> None:
