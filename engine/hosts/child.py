@@ -21,7 +21,7 @@ from engine.definition.context import AIHelper, StageContext
 from engine.definition.stage import Stage
 from engine.definition.suspension import StageResult, Suspend
 from engine.errors import BudgetExceeded
-from engine.kernel.call_log import AIOpener, topic_of
+from engine.kernel.call_log import AIOpener, OpenedAI, topic_of
 from engine.kernel.call_wire import from_wire, to_wire
 from engine.kernel.children import packed, unpacked
 from engine.kernel.executor import checked_output, failure, validate
@@ -156,6 +156,7 @@ def carry_out(stage: Stage[Any, Any, Any], order: dict[str, Any], line: Line) ->
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="loop", daemon=True).start()
     facts = order["facts"]
+    helpers = Helpers(order, line)
     context: StageContext[Any, Any] = StageContext(
         **facts,
         input=validate(stage, "input", order["input"]),
@@ -163,12 +164,15 @@ def carry_out(stage: Stage[Any, Any, Any], order: dict[str, Any], line: Line) ->
         reporter=line,
         outputs=LoadedOutputs(order["outputs"]),
         storage=ParentStorage(line),
-        ai=_opening(order, line),
+        ai=helpers.opening,
         loop=loop,
     )
-    result: Any = stage.body(context)
-    if isinstance(result, Coroutine):
-        result = asyncio.run_coroutine_threadsafe(result, loop).result()
+    try:
+        result: Any = stage.body(context)
+        if isinstance(result, Coroutine):
+            result = asyncio.run_coroutine_threadsafe(result, loop).result()
+    finally:
+        helpers.settle(loop)
     if isinstance(result, Suspend):
         first = result.first_poll_at
         line.say(
@@ -188,16 +192,27 @@ def carry_out(stage: Stage[Any, Any, Any], order: dict[str, Any], line: Line) ->
     )
 
 
-def _opening(order: dict[str, Any], line: Line) -> Callable[[], AIHelper] | None:
-    ai, facts = order["ai"], order["facts"]
-    if ai is None:
-        return None
+class Helpers:
+    """The AI helper of this process, made when the body asks for it."""
 
-    def opened() -> AIHelper:
-        opener: AIOpener = named(ai["opener"]["by"])(ai["opener"])
-        return opener.open(topic_of(facts["run_id"], facts["stage_id"]), ParentCalls(line), reuse=ai["reuse"])
+    def __init__(self, order: dict[str, Any], line: Line) -> None:
+        self._ai, self._facts, self._line = order["ai"], order["facts"], line
+        self._opened: OpenedAI | None = None
 
-    return opened
+    @property
+    def opening(self) -> Callable[[], AIHelper] | None:
+        return None if self._ai is None else self._open
+
+    def _open(self) -> OpenedAI:
+        opener: AIOpener = named(self._ai["opener"]["by"])(self._ai["opener"])
+        topic = topic_of(self._facts["run_id"], self._facts["stage_id"])
+        self._opened = opener.open(topic, ParentCalls(self._line), reuse=self._ai["reuse"])
+        return self._opened
+
+    def settle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Every call is noted before the parent hears how the body ended."""
+        if self._opened is not None:
+            asyncio.run_coroutine_threadsafe(self._opened.settle(), loop).result()
 
 
 def main(address: str, stage_id: str) -> None:

@@ -37,10 +37,11 @@ UNASKED: Verdict = ([], None)
 
 
 class Asked(NamedTuple):
-    """A call about to be made; `max_cost` is what its stage says it may spend."""
+    """A call about to be made; `max_cost` is what its stage says it may spend, a `free` one costs nothing."""
 
     call: AICallRecord
     max_cost: Decimal | None
+    free: bool
     answer: Future[Verdict]
 
 
@@ -80,10 +81,10 @@ class CallLedger:
     def budgets(self) -> Budgets:
         return self._budgets
 
-    async def open(self, call: AICallRecord, max_cost: Decimal | None) -> Verdict:
+    async def open(self, call: AICallRecord, max_cost: Decimal | None, *, free: bool = False) -> Verdict:
         """Note the call as open, unless a budget is spent. A store that can't be reached refuses nothing."""
         answer: Future[Verdict] = Future()
-        self._put(asked=[Asked(call, max_cost, answer)])
+        self._put(asked=[Asked(call, max_cost, free, answer)])
         with suppress(TimeoutError):
             return await asyncio.wait_for(asyncio.wrap_future(answer), WAIT_SECONDS)
         return UNASKED
@@ -259,7 +260,7 @@ class _Judge:
         self._by_stage: dict[tuple[str, str], Decimal] = {}
 
     def verdict(self, asked: Asked) -> Verdict:
-        accounts = [*self._of_run(asked), *self._of_day(asked.call)]
+        accounts = [] if asked.free else [*self._of_run(asked), *self._of_day(asked.call)]
         return accounts, first_spent(accounts)
 
     def _of_run(self, asked: Asked) -> Iterable[Account]:

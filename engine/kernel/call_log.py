@@ -25,10 +25,17 @@ from engine.ports.persistence import Persistence
 log = logging.getLogger(__name__)
 
 
+class OpenedAI(AIHelper, Protocol):
+    """A helper whose opener is done with it some time."""
+
+    async def settle(self) -> None:
+        """Wait, for a moment, until every call it made is noted."""
+
+
 class AIOpener(Protocol):
     """How a helper comes about; whoever opens the engine knows."""
 
-    def open(self, topic: str, calls: AICallLog, *, reuse: bool = False) -> AIHelper:
+    def open(self, topic: str, calls: AICallLog, *, reuse: bool = False) -> OpenedAI:
         """A helper that notes its calls there. With `reuse` it asks for earlier answers first, whatever the setting."""
 
     def portable(self) -> Json:
@@ -95,14 +102,18 @@ class CallLog:
         self._open: set[str] = set()
         self._warned: set[str] = set()
         self._taken: set[str] = set()
+        self._began: dict[str, datetime] = {}
+        self._helper: OpenedAI | None = None
         self.hold: Hold | None = None
         """Set once a call was refused and its stage is to wait."""
 
     async def open(self, call: AICallRecord) -> None:
         if self._said.cancelled:
             raise LeaseLost(self._owner.job_id or "")
-        known = self._own(call)
-        accounts, spent = await self._desk.ledger.open(known, self._max_cost)
+        # By the store's clock: it decides on which day the money was spent.
+        known = self._own(call._replace(created_at=self._began.setdefault(call.id, self._desk.clock.now())))
+        free = self._reuse and await self._will_be_replayed(call.request_key)
+        accounts, spent = await self._desk.ledger.open(known, self._max_cost, free=free)
         self._warn(accounts)
         if spent is not None:
             self._refuse(spent)
@@ -114,8 +125,10 @@ class CallLog:
             return
         with self._lock:
             self._open.difference_update(call.id for call in calls)
+            now = self._desk.clock.now()
+            timed = [call._replace(created_at=self._began.pop(call.id, now)) for call in calls]
         try:
-            await self._desk.ledger.close([self._own(call) for call in calls])
+            await self._desk.ledger.close([self._own(call) for call in timed])
         except Exception:
             log.exception("an AI call could not be noted")
 
@@ -133,22 +146,43 @@ class CallLog:
 
     async def _replay(self, request_key: str) -> AICallRecord | None:
         """Each answer of the earlier attempts once: those of the latest first, and of one attempt in order."""
-        run_id, stage_id, attempt = self._owner.run_id, self._owner.stage_id, self._owner.attempt
-        if run_id is None or stage_id is None or attempt is None:
-            return None
-        found = await self._desk.store.read(lambda reads: reads.answers(request_key, run_id, stage_id, attempt))
+        found = await self._earlier(request_key)
         with self._lock:
             fresh = next((call for call in found if call.id not in self._taken), None)
             if fresh is not None:
                 self._taken.add(fresh.id)
         return fresh
 
+    async def _will_be_replayed(self, request_key: str | None) -> bool:
+        try:
+            found = [] if request_key is None else await self._earlier(request_key)
+        except EngineError:
+            return False
+        return any(call.id not in self._taken for call in found)
+
+    async def _earlier(self, request_key: str) -> list[AICallRecord]:
+        run_id, stage_id, attempt = self._owner.run_id, self._owner.stage_id, self._owner.attempt
+        if run_id is None or stage_id is None or attempt is None:
+            return []
+        return await self._desk.store.read(lambda reads: reads.answers(request_key, run_id, stage_id, attempt))
+
     async def recorded(self, batch_id: str) -> Collection[str]:
         waiting = {call.id for call in self._desk.ledger.unwritten() if call.batch_id == batch_id}
         return waiting | await self._desk.store.read(lambda reads: reads.recorded(batch_id))
 
-    def end(self) -> None:
-        """Nobody will tell any more how calls still open ended."""
+    def helper(self, topic: str) -> OpenedAI:
+        """The helper that notes its calls here. Raises `EngineError` when the engine has none."""
+        if self._helper is None:
+            opener = self._desk.opener
+            if opener is None:
+                raise EngineError(f"{topic} asked for AI, but this engine has no AI helper configured")
+            self._helper = opener.open(topic, self, reuse=self._reuse)
+        return self._helper
+
+    async def end(self) -> None:
+        """Its delivery is over: nobody will tell any more how calls still open then ended."""
+        if self._helper is not None:
+            await self._helper.settle()
         with self._lock:
             left = sorted(self._open)
             self._open.clear()
@@ -190,12 +224,6 @@ class CallDesk:
         job, stage = claimed.job, claimed.stage
         owner = Owner(job.run_id, job.workflow_id, job.stage_id, stage.attempt, job.id)
         return CallLog(self, owner, max_cost=max_cost, reuse=stage.reuse_ai, said=said)
-
-    def helper(self, topic: str, calls: CallLog | None = None, *, reuse: bool = False) -> AIHelper:
-        """Raises `EngineError` when the engine has none."""
-        if self.opener is None:
-            raise EngineError(f"{topic} asked for AI, but this engine has no AI helper configured")
-        return self.opener.open(topic, calls or CallLog(self), reuse=reuse)
 
 
 def topic_of(run_id: str, stage_id: str) -> str:

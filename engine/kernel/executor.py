@@ -77,7 +77,7 @@ class Executor:
         try:
             return _or_held(await self._execute(stage, claimed, reporter, calls), calls)
         finally:
-            calls.end()
+            await calls.end()
 
     async def _execute(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter, calls: CallLog) -> Ending:
         try:
@@ -124,7 +124,7 @@ class Executor:
             reporter=reporter,
             outputs=LoadedOutputs(texts),
             storage=BlobStorage(self.blobs, record.run_id, stage.id),
-            ai=lambda: self.desk.helper(topic, calls, reuse=record.reuse_ai),
+            ai=None if self.desk.opener is None else lambda: calls.helper(topic),
             loop=asyncio.get_running_loop(),
         )
 

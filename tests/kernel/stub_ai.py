@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.definition.context import AIHelper
+from engine.kernel.call_log import OpenedAI
 from engine.model.ids import new_id
 from engine.model.json import Json
 from engine.model.records import AICallRecord
@@ -57,6 +56,9 @@ class StubAI:
             raise RuntimeError("refused")
         return answer
 
+    async def settle(self) -> None:
+        """Nothing of a stub's goes on by itself."""
+
     def a_call(self, prompt: str, **fields: Any) -> AICallRecord:
         call = AICallRecord(
             id=new_id(),
@@ -64,7 +66,7 @@ class StubAI:
             call_type="text",
             model="stub/small",
             provider="stub",
-            created_at=self._opener.now(),
+            created_at=datetime.now(UTC),
             request_key=hashlib.sha256(prompt.encode()).hexdigest(),
             prompt=prompt,
         )
@@ -74,13 +76,12 @@ class StubAI:
 class StubOpener:
     """`engine.kernel.call_log.AIOpener`; remembers what was asked. With a `gate` answers wait for it."""
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.now = now
+    def __init__(self) -> None:
         self.opened: list[AICallRecord] = []
         self.closed: list[AICallRecord] = []
         self.gate: asyncio.Event | None = None
 
-    def open(self, topic: str, calls: AICallLog, *, reuse: bool = False) -> AIHelper:
+    def open(self, topic: str, calls: AICallLog, *, reuse: bool = False) -> OpenedAI:
         helper: Any = StubAI(topic, calls, self, reuse=reuse)
         return helper
 

@@ -15,7 +15,6 @@ from stub_ai import CENT, StubAI, StubOpener
 from engine import AIConfig, BudgetExceeded, PollNow, RerunFrom, RetryFailed, SetBudget
 from engine.kernel.call_log import CallLog
 from engine.model.budgets import Budgets
-from engine.testing import FakeClock
 
 
 def ai(ctx: AnyContext) -> StubAI:
@@ -30,12 +29,6 @@ def ask_times(many: int, cost: Decimal = CENT) -> Any:
         return many
 
     return act
-
-
-def with_clock(drive: Drive, *workflows: Any, **options: Any) -> Driver:
-    """The calls' times are the fake clock's: they decide on which day money was spent."""
-    clock = FakeClock()
-    return drive(*workflows, ai=StubOpener(clock.now), clock=clock, **options)
 
 
 async def warnings(d: Driver, run_id: str) -> list[str]:
@@ -113,7 +106,7 @@ async def test_what_waits_for_money_can_be_tried_now_and_waits_again(drive: Driv
 
 
 async def test_a_days_budget_is_there_again_the_next_day(drive: Drive) -> None:
-    d = with_clock(drive, flow(step("one", ask_times(3))), budgets=Budgets(day=2 * CENT, on_exceeded="suspend"))
+    d = drive(flow(step("one", ask_times(3))), ai=StubOpener(), budgets=Budgets(day=2 * CENT, on_exceeded="suspend"))
     run = await d.through()
     found = await d.inspector.explain(run.id)
     assert found.code == "budget"
@@ -128,7 +121,7 @@ async def test_a_days_budget_is_there_again_the_next_day(drive: Drive) -> None:
 
 async def test_a_workflows_budget_leaves_the_others_alone(drive: Drive) -> None:
     poor, rich = flow(step("one", ask_times(2)), id="poor"), flow(step("one", ask_times(2)), id="rich")
-    d = with_clock(drive, poor, rich, budgets=Budgets(workflow=2 * CENT))
+    d = drive(poor, rich, ai=StubOpener(), budgets=Budgets(workflow=2 * CENT))
     assert (await d.through("poor")).status == "COMPLETED"
     assert (await d.through("rich")).status == "COMPLETED"
     refused = await d.through("poor")
@@ -164,8 +157,8 @@ async def test_nothing_may_be_spent_at_all(drive: Drive) -> None:
 async def test_two_kernels_share_one_purse(drive: Drive, tmp_path: Any) -> None:
     path = tmp_path / "runs.db"
     made = flow(step("one", ask_times(3)))
-    one = with_clock(drive, made, path=path, budgets=Budgets(day=4 * CENT))
-    other = with_clock(drive, made, path=path, budgets=Budgets(day=4 * CENT))
+    one = drive(made, path=path, ai=StubOpener(), budgets=Budgets(day=4 * CENT))
+    other = drive(made, path=path, ai=StubOpener(), budgets=Budgets(day=4 * CENT), clock=one.clock)
     assert (await one.through()).status == "COMPLETED"
     refused = await other.through()
     assert (refused.status, refused.total_cost) == ("FAILED", CENT)
@@ -190,14 +183,13 @@ async def test_calls_under_way_when_the_limit_is_reached_still_end(drive: Drive)
 
 
 async def test_a_topic_outside_of_runs_pays_from_the_day(drive: Drive) -> None:
-    d = with_clock(drive, flow(step("one")), budgets=Budgets(day=CENT))
-    helper: Any = d.kernel.desk.helper("tools.mine")
+    d = drive(flow(step("one")), ai=StubOpener(), budgets=Budgets(day=CENT))
+    helper: Any = CallLog(d.kernel.desk).helper("tools.mine")
     await helper.ask("once")
     with pytest.raises(BudgetExceeded, match="today"):
         await helper.ask("twice")
     (row,) = (await d.inspector.ai_calls(topic="tools")).items
     assert (row.run_id, row.topic, row.cost) == (None, "tools.mine", CENT)
-    assert isinstance(helper.log, CallLog)
 
 
 @pytest.mark.parametrize("wrong", [{"run": Decimal(-1)}, {"day": Decimal("NaN")}, {"warn": 0.0}, {"warn": 1.5}])

@@ -127,7 +127,7 @@ async def _ask(workflow: Workflow | None, claimed: Claimed, deliveries: Deliveri
             return _Broken(f"check_completion took longer than {CHECK_SECONDS:g} s")
         return _broken_or_failed(error)
     finally:
-        calls.end()
+        await calls.end()
     if not isinstance(completion, Completion):
         return Failed(f"check_completion answered {type(completion).__name__}, not a Completion", None, retryable=False)
     return await _answer(stage, completion, claimed, deliveries)
