@@ -30,7 +30,10 @@ class LineList(ScrollView, Generic[T], can_focus=True):
     """Rows of spans. Subclasses say what the key of an item is and how it looks."""
 
     DEFAULT_CSS = """
-    LineList { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
+    LineList {
+        overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
+    }
     LineList > .line-list--cursor { background: $boost; }
     LineList:focus > .line-list--cursor { background: $block-cursor-blurred-background; text-style: bold; }
     """
@@ -143,8 +146,13 @@ class LineList(ScrollView, Generic[T], can_focus=True):
     def _visible(self) -> list[tuple[bool, list[Span]]]:
         return [self._line(y) for y in range(self.size.height)]
 
+    @property
+    def room(self) -> int:
+        """Cells of a line, the scrollbar's left out."""
+        return self.scrollable_content_region.width
+
     def _line(self, y: int) -> tuple[bool, list[Span]]:
-        width = self.size.width
+        width = self.room
         if not self._items:
             notes = safe_lines(self.empty_text)
             return False, [(f" {notes[y]}", "quiet")] if y < len(notes) else []

@@ -22,7 +22,10 @@ class TextPager(ScrollView, can_focus=True):
     """Shows one text, wrapped; `search` marks the lines that hold it."""
 
     DEFAULT_CSS = """
-    TextPager { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
+    TextPager {
+        overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "line(1)", "Down", show=False, id="text.down"),
@@ -76,13 +79,13 @@ class TextPager(ScrollView, can_focus=True):
         return not text or self.action_found(0)
 
     def _wrap(self) -> None:
-        width = max(2, self.size.width - 1)
+        width = max(2, self.scrollable_content_region.width - 1)
         self._wrapped_at = width
         self._lines = [piece for part in self._parts for line in safe_lines(part) for piece in chunks(line, width)]
         self.virtual_size = Size(self.size.width, len(self._lines))
 
     def on_resize(self) -> None:
-        if max(2, self.size.width - 1) != self._wrapped_at:
+        if max(2, self.scrollable_content_region.width - 1) != self._wrapped_at:
             self._wrap()
             self.refresh()
 

@@ -39,7 +39,7 @@ class TimelineView(LineList[Place]):
         self._draw()
 
     def _draw(self) -> None:
-        drawn = layout(self._bars, self.size.width, fold=self.fold, ascii_only=self.ascii_only)
+        drawn = layout(self._bars, self.room, fold=self.fold, ascii_only=self.ascii_only)
         self._drawn = drawn
         self._rows = dict(zip(drawn.places, drawn.rows, strict=True))
         self.tell(drawn.places)
