@@ -90,6 +90,10 @@ class RunPane(Vertical):
         """The stage that actions begin with."""
         return None
 
+    def attempt_under_cursor(self) -> tuple[str, int] | None:
+        """The stage and attempt looked at, where the tab shows attempts."""
+        return None
+
     def copied(self) -> str:
         """What `y` copies; empty leaves it to the run."""
         return ""

@@ -91,3 +91,6 @@ class TimelinePane(RunPane):
     def stage_under_cursor(self) -> str | None:
         place = self.view.cursor_item
         return place[0] if place is not None else None
+
+    def attempt_under_cursor(self) -> tuple[str, int] | None:
+        return self.view.cursor_item

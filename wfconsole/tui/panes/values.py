@@ -170,10 +170,9 @@ class ValuesPane(RunPane):
         stage = self._stage()
         return stage.stage_id if stage is not None else None
 
-    def attempt_under_cursor(self) -> int | None:
-        """The attempt shown of the stage under the cursor."""
+    def attempt_under_cursor(self) -> tuple[str, int] | None:
         stage = self._stage()
-        return None if stage is None else self._chosen.get(stage.stage_id, stage.attempt)
+        return None if stage is None else (stage.stage_id, self._chosen.get(stage.stage_id, stage.attempt))
 
     def focus_stage(self, stage_id: str) -> None:
         self._wanted = stage_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from engine.errors import EngineError
-from engine.inspector import RunSummary
+from engine.inspector import PageRequest, RunFilter, RunStatus, RunSummary
 from wfconsole import formatting
 from wfconsole.actions import (
     CANCEL,
@@ -18,8 +18,10 @@ from wfconsole.actions import (
     Answer,
     Operation,
 )
+from wfconsole.run_diff import diff_runs
 from wfconsole.tui.screens.confirm import ConfirmDialog, RerunDialog
 from wfconsole.tui.screens.dialog import Dialog
+from wfconsole.tui.screens.diff import DiffScreen
 from wfconsole.tui.screens.live import LiveScreen
 from wfconsole.tui.screens.new_run import NewRunDialog
 from wfconsole.tui.screens.reading import Reading, explain_content
@@ -85,6 +87,38 @@ class RunOperations(LiveScreen):
         else:
             title = f"Why is {formatting.short_id(run_id)} where it is?"
             self.app.push_screen(Reading(title, explain_content(explanation)))
+
+    def action_run_diff(self) -> None:
+        run = self.subject()
+        if run is None:
+            self.console.tell("diff: there is no run here", severity="warning")
+        else:
+            self.run_worker(self._compare_with_good(run), group="diff", exclusive=True)
+
+    async def _compare_with_good(self, run: RunSummary) -> None:
+        """Against the last run of the workflow that completed, this one left out."""
+        lately = RunFilter(workflow_id=(run.workflow_id,), status=(RunStatus.COMPLETED,))
+        try:
+            found = (await self.console.source().inspector.runs(lately, PageRequest(limit=2))).items
+        except EngineError as error:
+            self.console.tell(f"diff: {error}", severity="error")
+            return
+        good = next((one for one in found if one.id != run.id), None)
+        if good is None:
+            self.console.tell(f"diff: no other run of {run.workflow_id} completed yet", severity="warning")
+        else:
+            await self.compare_runs(good.id, run.id)
+
+    async def compare_runs(self, left_id: str, right_id: str) -> None:
+        """Show two runs side by side."""
+        inspector, console = self.console.source().inspector, self.console
+        try:
+            left, right = await inspector.run(left_id), await inspector.run(right_id)
+        except EngineError as error:
+            console.tell(f"diff: {error}", severity="error")
+            return
+        diff = diff_runs(left, right, console.now())
+        self.app.push_screen(DiffScreen(diff, ascii_only=console.settings.ascii))
 
     def action_run_new(self) -> None:
         if self.allowed(NEW_RUN):

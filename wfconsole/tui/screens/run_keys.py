@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from engine.errors import EngineError
+from engine.inspector import StageView
+from wfconsole.run_diff import diff_attempts
 from wfconsole.tui.panes.history import HistoryPane
 from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.panes.timeline import TimelinePane
+from wfconsole.tui.screens.diff import DiffScreen
 from wfconsole.tui.screens.operations import RunOperations
 
 
@@ -66,6 +69,33 @@ class RunKeys(RunOperations):
         self.past = sequence
         self.repaint()
         self.refresh_frame()
+
+    # -- comparing -------------------------------------------------------------------------------
+
+    def action_run_diff(self) -> None:
+        """Two attempts of the stage looked at in Data or Timeline; elsewhere the last good run."""
+        pane, look = self.pane, self.look()
+        place = pane.attempt_under_cursor() if pane is not None else None
+        stage = next((one for one in look.run.stages if place and one.stage_id == place[0]), None) if look else None
+        if place is None or stage is None or len(stage.attempts) < 2:
+            super().action_run_diff()
+        else:
+            self.run_worker(self._compare_attempts(stage, place[1]), group="diff", exclusive=True)
+
+    async def _compare_attempts(self, stage: StageView, attempt: int) -> None:
+        """That attempt with the one before; the first one with the second."""
+        subject = self.subject()
+        if subject is None:
+            return
+        try:
+            found = await self.console.source().inspector.attempts(subject.id, stage.stage_id)
+        except EngineError as error:
+            self.console.tell(f"diff: {error}", severity="error")
+            return
+        place = max(1, next((at for at, one in enumerate(found) if one.attempt == attempt), len(found) - 1))
+        if place < len(found):
+            diff = diff_attempts(stage, found[place - 1], found[place])
+            self.app.push_screen(DiffScreen(diff, ascii_only=self.console.settings.ascii))
 
     # -- what only some tabs can -----------------------------------------------------------------
 
