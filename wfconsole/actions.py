@@ -68,8 +68,6 @@ def _ask_cancel(run: RunSummary, _: Answer) -> Question:
         where = ", ".join(run.current_stages)
         lines.append(f"What executes now is stopped{f': {where}' if where else ''}.")
         lines.append("Outputs of finished stages are kept: it can be rerun later (R).")
-    if run.waiting:
-        lines.append("An outside batch it waits for goes on over there, and may bill.")
     return Question("Cancel this run?", lines, "Yes, cancel it")
 
 
@@ -132,8 +130,14 @@ RERUN: Operation[RunSummary] = Operation(
     writes=True,
     valid_for=_why_no_rerun,
     question=_ask_rerun,
-    command=lambda run, answer: RerunFrom(run_id=run.id, from_stage_id=answer.stage_id, idempotency_key=answer.key),
-    twin=lambda run, answer: cli("rerun", run.id, "--from", answer.stage_id),
+    command=lambda run, answer: RerunFrom(
+        run_id=run.id,
+        from_stage_id=answer.stage_id,
+        config={stage: dict(fields) for stage, fields in answer.config.items()},
+        reuse_ai=answer.reuse_ai,
+        idempotency_key=answer.key,
+    ),
+    twin=lambda run, answer: cli("rerun", run.id, "--from", answer.stage_id, *_changes(answer)),
     done="rerun started",
 )
 
@@ -180,6 +184,15 @@ DISCARD: Operation[EventView] = Operation(
     twin=lambda event, answer: cli("dlq", "discard", event.id, "--reason", answer.reason, "--yes"),
     done="discarded",
 )
+
+
+def _changes(answer: Answer) -> list[str]:
+    """What a rerun does otherwise, as options."""
+    changed = [(f"{stage}.{name}", value) for stage, fields in answer.config.items() for name, value in fields.items()]
+    words = [
+        word for name, value in changed for word in ("--set-config", f"{name}={json.dumps(value, ensure_ascii=False)}")
+    ]
+    return [*words, "--reuse-ai"] if answer.reuse_ai else words
 
 
 def create_run(workflow_id: str, value: Json, answer: Answer) -> CreateRun:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from engine.commands import AnnotateRun, FailStage, PollNow
 from engine.inspector import RunDetail, RunStatus, RunSummary, StageStatus
+from engine.model.json import Json
 from wfconsole.action_kinds import RUN_PLACES, Action, Answer, Operation, Question, cli
 
 _RUN = frozenset({"run"})
@@ -26,6 +30,30 @@ def suspended_stages(run: RunDetail) -> list[str]:
 def given_up_choices(run: RunDetail) -> list[str]:
     """The stages that may be given up: those that wait, in any way."""
     return [stage.stage_id for stage in run.stages if stage.status in (StageStatus.SUSPENDED, StageStatus.PENDING)]
+
+
+_BATCH_NAMES = re.compile(r"(^|_)(batch|job|task)(_?ids?)?$")
+
+
+def batch_ids(state: Json) -> list[str]:
+    """The ids a waiting stage remembers of work outside: texts under names such as `batch_id`."""
+    found: list[str] = []
+    waiting: list[tuple[str, Json]] = [("", state)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend((str(key), one) for key, one in value.items())
+        elif isinstance(value, list):
+            waiting.extend((name, one) for one in value)
+        elif isinstance(value, str) and value and _BATCH_NAMES.search(name):
+            found.append(value)
+    return list(dict.fromkeys(reversed(found)))
+
+
+def outside_line(stage_id: str, ids: Sequence[str]) -> str:
+    """What a stage that is given up or cancelled leaves behind."""
+    what = f"the batch {', '.join(ids)}" if ids else "an outside result"
+    return f"{stage_id} waits for {what}: over there it goes on, and may bill."
 
 
 def _why_no_poll(run: RunSummary) -> str | None:
@@ -115,7 +143,7 @@ LATER = Action("run.later", "]", "later", "the event, or the stage's attempt, af
 FOLD = Action("run.fold", "z", "fold", "fold idle time in the timeline", _RUN)
 EXPORT = Action("go.export", "e", "save", "save what stands under the cursor to a new file", _RUN)
 DIFF = Action(
-    "run.diff",
+    "go.diff",
     "d",
     "diff",
     "compare with the last good run; in Data and Timeline two attempts of the stage",

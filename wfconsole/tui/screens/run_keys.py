@@ -72,13 +72,13 @@ class RunKeys(RunOperations):
 
     # -- comparing -------------------------------------------------------------------------------
 
-    def action_run_diff(self) -> None:
+    def action_go_diff(self) -> None:
         """Two attempts of the stage looked at in Data or Timeline; elsewhere the last good run."""
         pane, look = self.pane, self.look()
         place = pane.attempt_under_cursor() if pane is not None else None
         stage = next((one for one in look.run.stages if place and one.stage_id == place[0]), None) if look else None
         if place is None or stage is None or len(stage.attempts) < 2:
-            super().action_run_diff()
+            super().action_go_diff()
         else:
             self.run_worker(self._compare_attempts(stage, place[1]), group="diff", exclusive=True)
 
