@@ -22,8 +22,16 @@ from engine.commands import (
     RetryFailed,
     RetryFailedResult,
 )
-from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
-from engine.inspector import AnnotationView, ArtifactContent, AttemptValues, AuditView, UsualTimes
+from engine.errors import InvalidConfig, InvalidInput, Problem, RunNotFound, StoreUnavailable
+from engine.inspector import (
+    AICallView,
+    AnnotationView,
+    ArtifactContent,
+    AttemptValues,
+    AuditView,
+    ExpectedCost,
+    UsualTimes,
+)
 from engine.inspector.views import (
     EventView,
     Explanation,
@@ -52,6 +60,8 @@ class FakeInspector:
         self.values: dict[str, list[AttemptValues]] = {}
         self.states: dict[str, Any] = {}
         self.files: dict[str, bytes] = {}
+        self.calls: list[AICallView] = []
+        self.prices: dict[str, Decimal] = {}
         self.usual: dict[str, UsualTimes] = {}
         self.changes: dict[str, dict[str, Any]] = {}
         """Fields of a run's detail, by run id, that are another than usual."""
@@ -167,6 +177,25 @@ class FakeInspector:
             return None
         return ArtifactContent(name=name, media_type="text/plain", size=len(content), digest="d", content=content)
 
+    async def ai_calls(
+        self, run_id: str | None = None, *, stage_id: str | None = None, status: str | None = None, **_: Any
+    ) -> Page[AICallView]:
+        await self._answer()
+        found = [call for call in reversed(self.calls) if call.run_id == run_id]
+        found = [call for call in found if stage_id in (None, call.stage_id) and status in (None, call.status)]
+        return Page[AICallView](items=found)
+
+    async def ai_call(self, call_id: str) -> AICallView:
+        await self._answer()
+        return next(call for call in self.calls if call.id == call_id)
+
+    async def expected_cost(self, workflow_id: str, stage_ids: Sequence[str]) -> ExpectedCost:
+        await self._answer()
+        stages = [ExpectedCost.Stage(stage_id=one, cost=self.prices.get(one), runs=12) for one in stage_ids]
+        known = [stage.cost for stage in stages if stage.cost is not None]
+        whole = sum(known, Decimal(0)) if len(known) == len(stages) else None
+        return ExpectedCost(cost=whole, runs=12, unpriced=False, stages=stages)
+
     async def usual_times(self, workflow_id: str) -> dict[str, UsualTimes]:
         await self._answer()
         return self.usual
@@ -235,6 +264,26 @@ def _matches(run: RunSummary, wanted: RunFilter) -> bool:
     return not wanted.workflow_id or run.workflow_id in wanted.workflow_id
 
 
+class FakeWorkflow:
+    """What dialogs ask of a registered workflow: its verdict on an input or a config."""
+
+    def validate_input(self, value: Any) -> Any:
+        if not (isinstance(value, dict) and value.get("url")):
+            raise InvalidInput([Problem("url", "a value is required")])
+        return value
+
+    def validate_config(self, config: dict[str, Any]) -> Any:
+        problems = [
+            Problem(f"{stage}.{name}", "must not be negative")
+            for stage, fields in config.items()
+            for name, value in fields.items()
+            if isinstance(value, int) and value < 0
+        ]
+        if problems:
+            raise InvalidConfig(problems)
+        return config
+
+
 class FakeGateway:
     """What the console needs of a gateway. `commands` holds what was sent."""
 
@@ -243,7 +292,7 @@ class FakeGateway:
 
     def __init__(self, runs: Sequence[RunSummary] | None = None) -> None:
         self.inspector = FakeInspector(mixed_runs() if runs is None else runs)
-        self.workflows = {"summarise-docs": object(), "invoice-extract": object()}
+        self.workflows = {"summarise-docs": FakeWorkflow(), "invoice-extract": FakeWorkflow()}
         self.commands: list[Command[Any]] = []
         self._changed = asyncio.Event()
 
