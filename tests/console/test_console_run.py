@@ -116,7 +116,7 @@ async def test_tabs_go_round_and_data_is_filled_only_when_seen() -> None:
         await pilot.press("tab", "tab", "tab")
         await until(pilot, lambda: "README.md" in screen_text(app), "the data")
         assert not app.screen.query_one("#stage-graph").display
-        await pilot.press("tab")
+        await pilot.press("tab", "tab")
         await until(pilot, lambda: "workflow:failed" in screen_text(app), "the events")
         await pilot.press("tab")
         await until(pilot, lambda: not app.screen.query_one("#tab-events").display, "the graph again")

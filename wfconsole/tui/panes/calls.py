@@ -86,7 +86,8 @@ class CallsPane(RunPane):
             wanted, self._wanted = self._wanted, None
             first = next((call for call in found.calls if call.stage_id == wanted), None)
             view.cursor_key = first.id if first is not None else view.cursor_key
-        self.query_one("#ai-totals", Line).show(totals_content(look.run, found.calls, more=found.more))
+        totals = totals_content(look.run, found.calls, more=found.more) if found.calls else Content("")
+        self.query_one("#ai-totals", Line).show(totals)
         if found.whole is not None and found.whole.id == view.cursor_key:
             self.detail.show(call_text(found.whole, self.ascii_only))
         elif not found.calls:
@@ -138,22 +139,22 @@ def totals_content(run: RunDetail, calls: Sequence[AICallView], *, more: bool = 
     spoilt = [call for call in calls if (call.stage_id, call.attempt) in lost]
     wasted_tokens = sum(call.input_tokens + call.output_tokens for call in spoilt)
     number = f"last {formatting.count(len(calls))}" if more else formatting.count(len(calls))
-    tokens = [sum(getattr(call, f"{kind}_tokens") for call in calls) for kind in ("input", "output", "cached")]
     parts: list[Part | str] = [(f" {number} call{'' if len(calls) == 1 else 's'}", "bold")]
+    counts = (
+        (sum(call.status == "error" for call in calls), "failed"),
+        (sum(call.reused for call in calls), "reused"),
+        (sum(call.cost is None and call.status == "ok" for call in calls), "without a price"),
+    )
+    told = ", ".join(f"{formatting.count(amount)} {word}" for amount, word in counts if amount)
+    parts += [(f" ({told})", "$quiet")] if told else []
+    tokens = [sum(getattr(call, f"{kind}_tokens") for call in calls) for kind in ("input", "output", "cached")]
     for amount, word in zip(tokens, ("in", "out", "cached"), strict=True):
         parts += [f"   {formatting.count(amount)}", (f" {word}", "$quiet")]
     parts += [("   cost ", "$quiet"), (formatting.money(run.total_cost, zero="$0"), "bold")]
     wasted = wasted_of(run)
     if wasted is None or wasted or wasted_tokens:
         parts += [("   wasted ", "$quiet"), (formatting.money(wasted, zero="$0"), "bold $status-failed")]
-        parts.append((f" ({formatting.count(wasted_tokens)} tokens of attempts that failed)", "$quiet"))
-    failed, reused = sum(call.status == "error" for call in calls), sum(call.reused for call in calls)
-    for number_of, word in ((failed, "failed"), (reused, "reused")):
-        if number_of:
-            parts.append((f"   {formatting.count(number_of)} {word}", "$quiet"))
-    unpriced = sum(call.cost is None and call.status == "ok" for call in calls)
-    if unpriced:
-        parts.append((f"   {formatting.count(unpriced)} without a price", "$status-retrying"))
+        parts.append((f" ({formatting.count(wasted_tokens)} tokens of failed attempts)", "$quiet"))
     return line_of(*parts)
 
 

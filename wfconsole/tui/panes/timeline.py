@@ -38,6 +38,7 @@ class TimelinePane(RunPane):
     def __init__(self, run_id: str, source: Callable[[], Gateway], *, ascii_only: bool) -> None:
         super().__init__(run_id, source, ascii_only=ascii_only)
         self._look: RunLook | None = None
+        self._wanted: str | None = None
 
     def compose(self) -> ComposeResult:
         yield TimelineView(id="timeline", ascii_only=self.ascii_only)
@@ -51,6 +52,7 @@ class TimelinePane(RunPane):
     def paint(self, look: RunLook) -> None:
         self._look = look
         self.view.show(look.run, look.events, look.now)
+        self._settle()
         self._say()
 
     def _say(self) -> None:
@@ -84,8 +86,17 @@ class TimelinePane(RunPane):
         self._say()
 
     def focus_stage(self, stage_id: str) -> None:
-        places = [place for place in self.view.items if place[0] == stage_id]
-        if places and self.stage_under_cursor() != stage_id:
+        self._wanted = stage_id
+        self._settle()
+
+    def _settle(self) -> None:
+        """Go to the stage the reader comes from, once there are rows."""
+        items = self.view.items
+        if self._wanted is None or not items:
+            return
+        wanted, self._wanted = self._wanted, None
+        places = [place for place in items if place[0] == wanted]
+        if places and self.stage_under_cursor() != wanted:
             self.view.cursor_key = self.view.key_of(places[-1])
 
     def stage_under_cursor(self) -> str | None:

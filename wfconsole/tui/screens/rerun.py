@@ -105,7 +105,7 @@ class RerunDialog(StageDialog):
             return
         self._expected[again] = found
         if again == tuple(self._again()):
-            self.ask(self.worded())
+            self.reword(self.worded())
 
     def worded(self) -> Question:
         asked = super().worded()
