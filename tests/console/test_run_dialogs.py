@@ -133,6 +133,8 @@ def test_r13_the_twin_of_a_rerun_says_all_of_it() -> None:
 async def test_r12_giving_up_names_the_batch_that_goes_on_and_wants_a_reason() -> None:
     gateway = waiting_run()
     async with asked(gateway, "U", WAITING) as (app, pilot, dialog):
+        await said(app, pilot, "parse fails for good")
+        await pilot.press("k")
         await said(app, pilot, "ocr waits for the batch batch-77")
         await dialog_open(app, pilot)
         await pilot.press("y")
