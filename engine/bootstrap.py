@@ -22,7 +22,7 @@ from engine.definition.context import AIHelper
 from engine.definition.plugin import Plugin
 from engine.definition.registry import WorkflowRegistry
 from engine.definition.workflow import Workflow
-from engine.errors import ReadOnly
+from engine.errors import EngineError, ReadOnly
 from engine.hosts.identity import default_worker_id
 from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
@@ -47,6 +47,8 @@ from engine.sinks.fan_out import FanOut
 from engine.stores.clock import SystemClock
 from engine.stores.databases import SQLITE, Migrate, PostgresDatabase, SqliteDatabase, database_at
 from engine.stores.sql.migrate import HEAD, SchemaState
+from engine.stores.sql.roles import role_script
+from engine.stores.sql.statistics import DatabaseStats
 from engine.stores.sqlite_connection import Durability
 
 if TYPE_CHECKING:
@@ -349,12 +351,28 @@ def upgrade_schema(url: str) -> tuple[str | None, str]:
     return database_at(url).upgrade(), HEAD
 
 
+def database_statistics(url: str) -> DatabaseStats:
+    """How large the database is, table by table; changes nothing. Raises `StoreUnavailable`."""
+    return database_at(url).statistics()
+
+
+def database_roles(url: str, prefix: str) -> str:
+    """SQL that makes a role for writers and one for readers; raises `EngineError` for a database without roles."""
+    database = database_at(url)
+    if isinstance(database, SqliteDatabase):
+        raise EngineError("a SQLite file has no roles: its permissions say who may read and write it")
+    return role_script(database.address.url.database or "", prefix)
+
+
 __all__ = [
+    "DatabaseStats",
     "Engine",
     "EventSink",
     "SchemaState",
     "blob_folder",
     "check_schema",
+    "database_roles",
+    "database_statistics",
     "default_worker_id",
     "display_url",
     "open_engine",

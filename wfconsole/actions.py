@@ -13,6 +13,7 @@ from engine.commands import (
     CreateRun,
     DiscardDeadLetters,
     DiscardDeadLettersResult,
+    PollNowResult,
     ReplayDeadLetters,
     ReplayDeadLettersResult,
     RerunFrom,
@@ -27,7 +28,8 @@ from wfconsole.action_kinds import Answer as Answer
 from wfconsole.action_kinds import Operation as Operation
 from wfconsole.action_kinds import Question as Question
 from wfconsole.action_kinds import cli as cli
-from wfconsole.run_actions import GIVE_UP, NOTE, POLL, RUN_TAB_ACTIONS
+from wfconsole.frame_actions import FRAME_ACTIONS, POLL
+from wfconsole.run_actions import GIVE_UP, NOTE, RUN_TAB_ACTIONS
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -218,19 +220,41 @@ OPEN = Action(
     "enter",
     "open",
     "open it, or step into the pane",
-    frozenset({"runs", "run", "dlq", "workflows"}),
+    frozenset({"runs", "run", "costs", "dlq", "workers", "workflows"}),
 )
 EXPLAIN = Action("run.explain", "a", "why", "explain why it is where it is", RUN_PLACES)
-FILTER = Action("list.filter", "/", "filter", "filter the runs, or search the log", frozenset({"runs", "run", "logs"}))
+FILTER = Action(
+    "list.filter",
+    "/",
+    "filter",
+    "filter the list, or search the log",
+    frozenset({"runs", "run", "logs", "costs"}),
+)
 FOLLOW = Action("log.follow", "f", "follow", "follow the log, or stop following", frozenset({"run", "logs", "runs"}))
 NEXT_TAB = Action("go.next-tab", "tab", "next tab", "the next tab (shift+tab: the one before)", frozenset({"run"}))
-MARK = Action("list.mark", "space", "mark", "mark the run", frozenset({"runs"}), footer=False)
+MARK = Action("list.mark", "space", "mark", "mark it, or not", frozenset({"runs", "dlq"}), footer=False)
 TAKE = Action("list.take", ".", "take new", "take in the new rows held back", frozenset({"runs"}), footer=False)
 COPY = Action("go.copy", "y", "copy", "copy the id", EVERYWHERE, footer=False)
 PAUSE = Action("live.pause", "p", "pause", "pause live refresh, or go on", EVERYWHERE, footer=False)
 WRAP = Action("log.wrap", "w", "wrap", "wrap long log lines", frozenset({"run", "logs"}), footer=False)
 LEVEL = Action("log.level", "L", "level", "the least level shown in the log", frozenset({"run", "logs"}), footer=False)
 TIMES = Action("live.times", "t", "times", "show times as ages, local or UTC", EVERYWHERE, footer=False)
+DIFF = Action(
+    "go.diff",
+    "d",
+    "compare",
+    "compare two marked runs, two attempts of a stage, or with the last good run; costs with the period before",
+    RUN_PLACES | {"costs"},
+)
+VIEWS = Action(
+    "list.views", "v", "views", "another view: what to look at, folded by what", frozenset({"costs", "runs"})
+)
+HOLD = Action("workflow.hold", "H", "hold", "hold the workflow, or release it", frozenset({"workflows"}), writes=True)
+MARK_ALL = Action("list.mark-all", "*", "mark all", "mark all that match", frozenset({"dlq", "runs"}), footer=False)
+ONLY = Action("log.only", "&", "only", "keep only matching lines: stage: id: level: words", frozenset({"logs"}))
+EXPORT = Action(
+    "go.export", "e", "export", "write what is shown to a file", frozenset({"logs", "costs", "run"}), footer=False
+)
 HELP = Action("go.help", "?", "help", "what the keys do here", EVERYWHERE)
 BACK = Action("go.back", "escape", "back", "clear the filter, then the marks, then back", EVERYWHERE, footer=False)
 QUIT = Action("go.quit", "q", "quit", "back; at the root: quit", EVERYWHERE)
@@ -238,6 +262,7 @@ QUIT = Action("go.quit", "q", "quit", "back; at the root: quit", EVERYWHERE)
 PLACES: tuple[Action, ...] = (
     Action("place.runs", "1", "runs", "place: Runs", EVERYWHERE, footer=False),
     Action("place.logs", "2", "logs", "place: Logs of all runs, live", EVERYWHERE, footer=False),
+    Action("place.costs", "3", "costs", "place: Costs", EVERYWHERE, footer=False),
     Action("place.dlq", "4", "dlq", "place: dead letters", EVERYWHERE, footer=False),
     Action("place.workers", "5", "workers", "place: Workers and queue", EVERYWHERE, footer=False),
     Action("place.workflows", "6", "workflows", "place: Workflows", EVERYWHERE, footer=False),
@@ -266,6 +291,13 @@ ACTIONS: tuple[Action, ...] = (
     TIMES,
     WRAP,
     LEVEL,
+    *FRAME_ACTIONS,
+    ONLY,
+    DIFF,
+    VIEWS,
+    HOLD,
+    MARK_ALL,
+    EXPORT,
     HELP,
     BACK,
     QUIT,
@@ -278,6 +310,8 @@ def shortfall(result: object) -> str | None:
     """Why a command that was carried out changed nothing; None when it did what was asked."""
     if isinstance(result, CancelRunResult) and not result.cancelled:
         return "nothing to cancel: the run was over by then"
+    if isinstance(result, PollNowResult) and not result.stages:
+        return "nothing of it waited by then"
     if isinstance(result, ReplayDeadLettersResult) and not result.replayed:
         return "nothing was replayed: it is no dead letter any more"
     if isinstance(result, DiscardDeadLettersResult) and not result.discarded:

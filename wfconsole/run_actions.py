@@ -5,21 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from engine.commands import AnnotateRun, FailStage, PollNow
+from engine.commands import AnnotateRun, FailStage
 from engine.inspector import RunDetail, RunStatus, RunSummary, StageStatus
 from engine.model.json import Json
 from wfconsole.action_kinds import RUN_PLACES, Action, Answer, Operation, Question, cli
 
 _RUN = frozenset({"run"})
-
-
-def waiting_stages(run: RunDetail) -> list[str]:
-    """The stages that wait for an outside result or for their next try."""
-    return [
-        stage.stage_id
-        for stage in run.stages
-        if stage.status is StageStatus.SUSPENDED or (stage.status is StageStatus.PENDING and stage.retry_at is not None)
-    ]
 
 
 def suspended_stages(run: RunDetail) -> list[str]:
@@ -56,29 +47,12 @@ def outside_line(stage_id: str, ids: Sequence[str]) -> str:
     return f"{stage_id} waits for {what}: over there it goes on, and may bill."
 
 
-def _why_no_poll(run: RunSummary) -> str | None:
-    if run.status is not RunStatus.RUNNING:
-        return f"it is {run.status.lower()}: nothing of it waits"
-    waits = bool(waiting_stages(run)) if isinstance(run, RunDetail) else run.waiting or run.retry_at is not None
-    return None if waits else "none of its stages waits for a poll or a retry"
-
-
 def _why_no_giving_up(run: RunSummary) -> str | None:
     if run.status is not RunStatus.RUNNING:
         return f"it is {run.status.lower()}: nothing of it waits"
     if isinstance(run, RunDetail) and not given_up_choices(run):
         return "what executes can't be given up: cancel the run (c)"
     return None
-
-
-def _ask_poll(run: RunSummary, _: Answer) -> Question:
-    lines = [f"Run {run.id} of {run.workflow_id}."]
-    if isinstance(run, RunDetail):
-        polled = suspended_stages(run)
-        retried = [stage_id for stage_id in waiting_stages(run) if stage_id not in polled]
-        lines += [f"Asked for their results at once: {', '.join(polled)}."] if polled else []
-        lines += [f"Tried again at once, their backoff ends: {', '.join(retried)}."] if retried else []
-    return Question("Poll now?", lines, "Yes, now")
 
 
 def _ask_give_up(run: RunSummary, answer: Answer) -> Question:
@@ -91,20 +65,6 @@ def _ask_give_up(run: RunSummary, answer: Answer) -> Question:
 def _ask_note(run: RunSummary, _: Answer) -> Question:
     return Question("Note something about this run?", [f"Run {run.id} of {run.workflow_id}."], "Keep the note")
 
-
-POLL: Operation[RunSummary] = Operation(
-    "run.poll",
-    "u",
-    "poll now",
-    "poll what waits now, or skip a backoff",
-    RUN_PLACES,
-    writes=True,
-    valid_for=_why_no_poll,
-    question=_ask_poll,
-    command=lambda run, answer: PollNow(run_id=run.id),
-    twin=lambda run, _: cli("poll", run.id),
-    done="polled now",
-)
 
 GIVE_UP: Operation[RunSummary] = Operation(
     "run.give-up",
@@ -141,13 +101,4 @@ NOTE: Operation[RunSummary] = Operation(
 EARLIER = Action("run.earlier", "[", "earlier", "the event, or the stage's attempt, before", _RUN, footer=False)
 LATER = Action("run.later", "]", "later", "the event, or the stage's attempt, after", _RUN, footer=False)
 FOLD = Action("run.fold", "z", "fold", "fold idle time in the timeline", _RUN)
-EXPORT = Action("go.export", "e", "save", "save what stands under the cursor to a new file", _RUN)
-DIFF = Action(
-    "go.diff",
-    "d",
-    "diff",
-    "compare with the last good run; in Data and Timeline two attempts of the stage",
-    RUN_PLACES,
-)
-
-RUN_TAB_ACTIONS: tuple[Action, ...] = (POLL, GIVE_UP, NOTE, EARLIER, LATER, FOLD, EXPORT, DIFF)
+RUN_TAB_ACTIONS: tuple[Action, ...] = (GIVE_UP, NOTE, EARLIER, LATER, FOLD)

@@ -12,10 +12,12 @@ from engine.inspector.money import (
 )
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
+from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
 from engine.inspector.stages import ArtifactContent, AttemptValues, UsualTimes
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
+    CauseView,
     CostRow,
     EventView,
     Explanation,
@@ -26,6 +28,7 @@ from engine.inspector.views import (
     RunDetail,
     RunSummary,
     StageView,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
@@ -41,8 +44,10 @@ __all__ = [
     "AttemptView",
     "AuditView",
     "CallNotFound",
+    "CauseView",
     "CostComparison",
     "CostRow",
+    "DeadLetterGroup",
     "Delivery",
     "EventView",
     "ExpectedCost",
@@ -50,6 +55,7 @@ __all__ = [
     "FailureView",
     "Inspector",
     "JobStatus",
+    "LeaseView",
     "LogLevel",
     "LogLine",
     "Overview",
@@ -68,6 +74,8 @@ __all__ = [
     "Spending",
     "StageStatus",
     "StageView",
+    "TrendView",
+    "UnfinishedView",
     "UsualTimes",
     "WorkerView",
     "WorkflowView",

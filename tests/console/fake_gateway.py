@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 from console_samples import NOON, detail, mixed_runs, plan, summary
+from fake_places import FakePlaces
 
 from engine.commands import (
     CancelRun,
@@ -16,9 +18,17 @@ from engine.commands import (
     Command,
     CreateRun,
     CreateRunResult,
+    DiscardDeadLetters,
+    DiscardDeadLettersResult,
+    PauseWorkflow,
+    PauseWorkflowResult,
+    PollNow,
+    PollNowResult,
+    ReplayDeadLetters,
     ReplayDeadLettersResult,
     RerunFrom,
     RerunFromResult,
+    ResumeWorkflow,
     RetryFailed,
     RetryFailedResult,
 )
@@ -30,9 +40,11 @@ from engine.inspector import (
     AttemptValues,
     AuditView,
     ExpectedCost,
+    FailureView,
     UsualTimes,
 )
 from engine.inspector.views import (
+    CauseView,
     EventView,
     Explanation,
     LogLine,
@@ -40,14 +52,15 @@ from engine.inspector.views import (
     QueueRow,
     RunDetail,
     RunSummary,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
 from engine.model.criteria import Page, PageRequest, RunFilter
-from engine.model.status import RunStatus
+from engine.model.status import Delivery, RunStatus
 
 
-class FakeInspector:
+class FakeInspector(FakePlaces):
     """Answers from lists; `failing` makes every answer an error, `gate` holds every answer back."""
 
     def __init__(self, runs: Sequence[RunSummary]) -> None:
@@ -66,6 +79,11 @@ class FakeInspector:
         self.changes: dict[str, dict[str, Any]] = {}
         """Fields of a run's detail, by run id, that are another than usual."""
         self.failing: Exception | None = None
+        self.ended = [0] * 24
+        self.filters: list[RunFilter] = []
+        self.sorts: list[str] = []
+        self.causes: list[FailureView] = []
+        self.hot: CauseView | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = 0
@@ -81,6 +99,7 @@ class FakeInspector:
         counts = {status.value: 0 for status in RunStatus}
         for run in self.rows:
             counts[run.status] += 1
+        running = [run for run in self.rows if run.status is RunStatus.RUNNING]
         return Overview(
             counts=counts,
             rate_per_s=3.1,
@@ -93,7 +112,13 @@ class FakeInspector:
             cost_today=Decimal("38.21"),
             unpriced_today=0,
             as_of=NOON,
+            retrying=sum(run.retry_at is not None for run in running),
+            waiting=sum(run.waiting for run in running),
         )
+
+    async def trends(self) -> TrendView:
+        await self._answer()
+        return TrendView(ended=self.ended, hot=self.hot, as_of=NOON)
 
     async def runs(
         self,
@@ -102,10 +127,16 @@ class FakeInspector:
     ) -> Page[RunSummary]:
         await self._answer()
         filter_, page = filter or RunFilter(), page or PageRequest()
+        self.filters.append(filter_)
+        self.sorts.append(page.sort)
         rows = [run for run in self.rows if _matches(run, filter_)]
         start = int(page.cursor or 0)
         end = start + page.limit
         return Page[RunSummary](items=rows[start:end], next_cursor=str(end) if end < len(rows) else None)
+
+    async def failures(self, filter: RunFilter | None = None) -> Page[FailureView]:  # noqa: A002
+        await self._answer()
+        return Page[FailureView](items=self.causes)
 
     async def run(self, run_id: str) -> RunDetail:
         await self._answer()
@@ -116,6 +147,10 @@ class FakeInspector:
         if found is None:
             raise RunNotFound(run_id)
         return found
+
+    async def resolve(self, prefix: str) -> list[str]:
+        await self._answer()
+        return [run.id for run in self.rows if run.id.startswith(prefix)]
 
     async def explain(self, run_id: str) -> Explanation:
         await self._answer()
@@ -200,7 +235,9 @@ class FakeInspector:
         await self._answer()
         return self.usual
 
-    async def dead_letters(self, **_: Any) -> Page[EventView]:
+    async def dead_letters(
+        self, run_id: str | None = None, page: PageRequest | None = None, **_: Any
+    ) -> Page[EventView]:
         await self._answer()
         return Page[EventView](items=self.letters)
 
@@ -267,6 +304,9 @@ def _matches(run: RunSummary, wanted: RunFilter) -> bool:
 class FakeWorkflow:
     """What dialogs ask of a registered workflow: its verdict on an input or a config."""
 
+    def __init__(self, workflow_id: str) -> None:
+        self.id, self.stages = workflow_id, [SimpleNamespace(id="embed")]
+
     def validate_input(self, value: Any) -> Any:
         if not (isinstance(value, dict) and value.get("url")):
             raise InvalidInput([Problem("url", "a value is required")])
@@ -292,8 +332,10 @@ class FakeGateway:
 
     def __init__(self, runs: Sequence[RunSummary] | None = None) -> None:
         self.inspector = FakeInspector(mixed_runs() if runs is None else runs)
-        self.workflows = {"summarise-docs": FakeWorkflow(), "invoice-extract": FakeWorkflow()}
+        self.workflows = {name: FakeWorkflow(name) for name in ("summarise-docs", "invoice-extract")}
         self.commands: list[Command[Any]] = []
+        self.after_retry = RunStatus.RUNNING
+        self.refusals: dict[str, Exception] = {}
         self._changed = asyncio.Event()
 
     def change(self, *runs: RunSummary) -> None:
@@ -316,7 +358,12 @@ class FakeGateway:
     async def send(self, command: Command[Any]) -> Any:
         if self.inspector.failing is not None:
             raise StoreUnavailable("gone")
+        refusal = self.refusals.get(getattr(command, "run_id", ""))
+        if refusal is not None:
+            raise refusal
         self.commands.append(command)
+        if isinstance(command, PollNow):
+            return PollNowResult(stages=["embed"])
         if isinstance(command, CreateRun):
             if not (isinstance(command.input, dict) and command.input.get("url")):
                 raise InvalidInput("url: a value is required")
@@ -330,5 +377,12 @@ class FakeGateway:
         if isinstance(command, RerunFrom):
             return RerunFromResult(run_id=command.run_id, from_stage_id=command.from_stage_id, deleted_stages=[])
         if isinstance(command, RetryFailed):
+            run = next(row for row in self.inspector.rows if row.id == command.run_id)
+            self.change(run.model_copy(update={"status": self.after_retry}))
             return RetryFailedResult(run_id=command.run_id, retried_stages=["embed"])
-        return ReplayDeadLettersResult(replayed=1)
+        if isinstance(command, DiscardDeadLetters):
+            return DiscardDeadLettersResult(discarded=self.inspector.settle(command.event_ids, Delivery.DISCARDED))
+        if isinstance(command, ReplayDeadLetters):
+            return ReplayDeadLettersResult(replayed=self.inspector.settle(command.event_ids or [], self.inspector.fate))
+        assert isinstance(command, PauseWorkflow | ResumeWorkflow), command
+        return PauseWorkflowResult(paused=isinstance(command, PauseWorkflow))

@@ -33,6 +33,7 @@ CONTRACT_KEYS = {
     "go.quit": "q",
     "place.runs": "1",
     "place.logs": "2",
+    "place.costs": "3",
     "place.dlq": "4",
     "place.workers": "5",
     "place.workflows": "6",
@@ -52,7 +53,7 @@ def test_a_key_has_one_meaning_everywhere() -> None:
     ("status", "allowed"),
     [
         (RunStatus.PENDING, {"run.cancel", "run.note"}),
-        (RunStatus.RUNNING, {"run.cancel", "run.note", "run.give-up"}),
+        (RunStatus.RUNNING, {"run.cancel", "run.poll", "run.note", "run.give-up"}),
         (RunStatus.COMPLETED, {"run.rerun", "run.note"}),
         (RunStatus.FAILED, {"run.rerun", "run.retry", "run.note"}),
         (RunStatus.CANCELLED, {"run.rerun", "run.note"}),

@@ -165,7 +165,7 @@ async def test_the_other_places_show_what_there_is() -> None:
             await until(pilot, lambda text=text: text in screen_text(app), text)
             assert app.screen.query_one(widget)
         await pilot.press("4")
-        await until(pilot, lambda: "No dead letters" in screen_text(app), "the empty state")
+        await until(pilot, lambda: "Events no sink would take" in screen_text(app), "the empty state")
         await pilot.press("1")
         await rows_shown(app, pilot, 12)
 

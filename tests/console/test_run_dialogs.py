@@ -153,8 +153,7 @@ async def test_r12_cancelling_a_waiting_run_names_its_batch() -> None:
 async def test_key_u_polls_now_and_says_what() -> None:
     gateway = waiting_run()
     async with asked(gateway, "u", WAITING) as (app, pilot, _):
-        await said(app, pilot, "Asked for their results at once: ocr.")
-        assert "their backoff ends: parse." in screen_text(app)
+        await said(app, pilot, "Due at once: ocr, parse")
         await dialog_open(app, pilot)
         await pilot.press("y")
         await until(pilot, lambda: gateway.commands, "the command")

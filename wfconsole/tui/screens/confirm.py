@@ -15,6 +15,7 @@ from engine.errors import EngineError
 from engine.inspector import EventView, RunDetail, RunSummary
 from engine.model.ids import new_token
 from wfconsole.actions import Answer, Operation, Question
+from wfconsole.formatting import short_id
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.widgets.filter_bar import PRINTABLE
@@ -30,6 +31,9 @@ class ConfirmDialog(Dialog[Answer], Generic[S]):
         self.operation, self.subject, self._details = operation, subject, details
         self.answer = Answer(key=new_token())
         super().__init__(operation.question(subject, self.answer))
+
+    def word(self) -> str:
+        return short_id(self.subject.id) if self.typed_profile else ""
 
     def on_mount(self) -> None:
         super().on_mount()

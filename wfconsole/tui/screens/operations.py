@@ -19,7 +19,8 @@ from wfconsole.actions import (
     Answer,
     Operation,
 )
-from wfconsole.run_actions import GIVE_UP, NOTE, POLL
+from wfconsole.frame_actions import POLL
+from wfconsole.run_actions import GIVE_UP, NOTE
 from wfconsole.run_diff import diff_runs
 from wfconsole.tui.screens.confirm import ConfirmDialog, NoteDialog
 from wfconsole.tui.screens.dialog import Dialog

@@ -17,7 +17,7 @@ from engine.inspector import Explanation, RunDetail, RunSummary
 from engine.model.status import TERMINAL_RUN
 from wfconsole.actions import OPEN, RUN_OPERATIONS, Action
 from wfconsole.formatting import TimeMode
-from wfconsole.run_actions import EXPORT, FOLD
+from wfconsole.run_actions import FOLD
 from wfconsole.run_past import as_of
 from wfconsole.tui.layout.attempt_bars import bars_of
 from wfconsole.tui.layout.timeline import mini
@@ -327,7 +327,6 @@ class RunScreen(RunKeys, LogKeys):
     def offers(self) -> Sequence[Action]:
         hidden = [OPEN] if self._tab == "logs" else []
         hidden += [FOLD] if self._tab != "timeline" else []
-        hidden += [EXPORT] if self._tab not in ("data", "ai") else []
         return [action for action in super().offers() if action not in hidden]
 
     def step_back(self) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widget import Widget
 
-Part = tuple[str, str]
-"""A text and its style, e.g. `("● live", "$status-ok")`; the text must be safe already."""
+from wfconsole.tui.layout.cells import Part as Part
 
 
 def line_of(*parts: Part | str) -> Content:
