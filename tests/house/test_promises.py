@@ -15,6 +15,8 @@ from engine.testing import conformance
 from engine.testing.conformance import records
 
 PROVEN_BY = {
+    "AIProvider": "ProviderPromises",
+    "BatchProvider": "BatchProviderPromises",
     "BlobRows": "BlobRowPromises",
     "BlobStore": "BlobPromises",
     "Clock": "ClockPromises",

@@ -15,6 +15,7 @@ from engine.testing.conformance.blobs import BlobPromises
 from engine.testing.conformance.idempotency import IdempotencyPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
+from engine.testing.conformance.providers import BatchProviderPromises, ProviderPromises
 from engine.testing.conformance.reads_history import HistoryPromises
 from engine.testing.conformance.reads_runs import RunReadPromises
 from engine.testing.conformance.reads_totals import TotalPromises
@@ -35,6 +36,7 @@ from engine.testing.conformance.watch import WatchPromises
 
 __all__ = [
     "AuditPromises",
+    "BatchProviderPromises",
     "BlobPromises",
     "BlobRowPromises",
     "ClockPromises",
@@ -45,6 +47,7 @@ __all__ = [
     "LogPromises",
     "OutboxPromises",
     "PausePromises",
+    "ProviderPromises",
     "RetentionPromises",
     "RunPromises",
     "RunReadPromises",
