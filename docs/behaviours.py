@@ -59,12 +59,6 @@ DECIDED = {
 }
 """Where a decision of ours overrules what the behaviour says."""
 
-GAPS = {
-    "B187": "comes with reading artifacts",
-    "D13": "comes with the AI calls",
-}
-"""What no test proves yet, and why. It may only get shorter."""
-
 
 def proofs() -> dict[str, list[tuple[str, str]]]:
     """(file, test name) by number."""
@@ -88,10 +82,6 @@ def _sentence(name: str) -> str:
     return re.sub("_+", " ", words)
 
 
-def _why(number: str) -> str:
-    return f"no test yet: {GAPS.get(number, '?')}"
-
-
 def page() -> str:
     found = proofs()
     lines = [
@@ -106,12 +96,11 @@ def page() -> str:
     ]
     for number in WANTED:
         tests = found.get(number, [])
-        said = "; ".join(dict.fromkeys(_sentence(name) for _, name in tests)) or f"*{_why(number)}*"
+        said = "; ".join(dict.fromkeys(_sentence(name) for _, name in tests)) or "*no test*"
         where = ", ".join(dict.fromkeys(f"`{file}`" for file, _ in tests))
         lines.append(f"| {number} | {said} | {where} | {DECIDED.get(number, '')} |")
     proven = sum(number in found for number in WANTED)
-    rest = f"{len(GAPS)} wait for what they are about"
-    return "\n".join([*lines, "", f"{proven} of {len(WANTED)} are proven by a test; {rest}.", ""])
+    return "\n".join([*lines, "", f"{proven} of {len(WANTED)} are proven by a test.", ""])
 
 
 if __name__ == "__main__":

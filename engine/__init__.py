@@ -40,6 +40,8 @@ from engine.commands import (
     ResumeWorkflow,
     RetryFailed,
     RetryFailedResult,
+    SetBudget,
+    SetBudgetResult,
     TransitionRun,
     TransitionRunResult,
     parse_command,
@@ -125,6 +127,7 @@ from engine.errors import (
 from engine.events import (
     Event,
 )
+from engine.model.budgets import Budgets
 
 __all__ = [
     "AIAuthError",
@@ -142,6 +145,7 @@ __all__ = [
     "BatchRequest",
     "BatchStatus",
     "BudgetExceeded",
+    "Budgets",
     "CancelRun",
     "CancelRunResult",
     "ClaimPendingRuns",
@@ -203,6 +207,8 @@ __all__ = [
     "RunNotFound",
     "SchemaTooNew",
     "SchemaTooOld",
+    "SetBudget",
+    "SetBudgetResult",
     "Stage",
     "StageContext",
     "StageNotFound",

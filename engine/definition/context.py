@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic_core import to_json
@@ -201,7 +201,7 @@ class StageContext(Generic[I, C]):
         outputs: Outputs,
         storage: StageStorage,
         resume_state: Json = None,
-        ai: AIHelper | None = None,
+        ai: AIHelper | Callable[[], AIHelper] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.run_id = run_id
@@ -225,6 +225,9 @@ class StageContext(Generic[I, C]):
         """Raises `EngineError` when the engine has none."""
         if self._ai is None:
             raise EngineError(f"stage {self.stage_id!r} asked for ctx.ai, but this engine has no AI helper configured")
+        if callable(self._ai):
+            # Most stages ask no model: they don't wait for what it takes to do so.
+            self._ai = self._ai()
         return self._ai
 
     @property

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
-from engine.definition.registry import WorkflowRegistry
-from engine.definition.workflow import Workflow
 from engine.errors import InvalidInput, Problem, RunNotFound
 from engine.inspector import fleet, history
 from engine.inspector.details import DetailParts, detail_of
 from engine.inspector.explain import definitions_of, explain
+from engine.inspector.money import MoneyInspector, PriceOf
 from engine.inspector.notes import LEGACY, AnnotationView, annotation_view, legacy_views
 from engine.inspector.operations import OperationsInspector
 from engine.inspector.payloads import Payloads
+from engine.inspector.places import PlacesInspector, Registered
 from engine.inspector.plans import PlanCache
+from engine.inspector.stages import StagesInspector
 from engine.inspector.summaries import RunParts, summary_of
 from engine.inspector.views import (
-    CostRow,
     EventView,
     Explanation,
     LogLine,
@@ -39,23 +38,25 @@ from engine.ports.reads import ReadStore
 
 EVERY_RUN = RunFilter()
 FIRST_PAGE = PageRequest()
-MOST_COST_ROWS = 10_000
 MOST_LINES = 10_000
 _MOST_CANDIDATES = 10
 _RATE_WINDOW = timedelta(minutes=1)
 _FAIL_WINDOW = timedelta(hours=1)
 R = TypeVar("R")
-Registered = Callable[[], Mapping[str, Workflow]] | WorkflowRegistry
 
 
-class Inspector(OperationsInspector):
-    """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows.
+class Inspector(OperationsInspector, StagesInspector, PlacesInspector, MoneyInspector):
+    """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows;
+    `price_of`: what models cost.
 
     `InvalidInput` says what is wrong with a page's sort field or cursor, or with a filter.
     """
 
-    def __init__(self, persistence: Persistence, blobs: BlobStore, registered: Registered) -> None:
+    def __init__(
+        self, persistence: Persistence, blobs: BlobStore, registered: Registered, price_of: PriceOf | None = None
+    ) -> None:
         self._persistence = persistence
+        self._price_of = price_of
         self._blobs = blobs
         self._registered = registered
         self._plans = PlanCache()
@@ -193,11 +194,20 @@ class Inspector(OperationsInspector):
 
         return await self._read_of(run_id, read)
 
-    async def dead_letters(self, run_id: str | None = None, page: PageRequest = FIRST_PAGE) -> Page[EventView]:
-        """Events given up, the latest first unless the page names a sort. Raises `RunNotFound`."""
+    async def dead_letters(
+        self,
+        run_id: str | None = None,
+        page: PageRequest = FIRST_PAGE,
+        *,
+        fingerprint: str | None = None,
+        sink: str | None = None,
+        prefix: str | None = None,
+    ) -> Page[EventView]:
+        """Events given up, the latest first unless the page names a sort; of one cause, one sink, or whose ids begin
+        with `prefix`. Raises `RunNotFound`."""
 
         def read(reads: ReadStore) -> Page[EventView]:
-            found = reads.dead_letters(run_id, page)
+            found = reads.dead_letters(run_id, page, fingerprint=fingerprint, sink=sink, prefix=prefix)
             if not found.items:
                 _must_exist(reads, run_id)
             return Page[EventView](items=list(map(history.event_view, found.items)), next_cursor=found.next_cursor)
@@ -261,37 +271,13 @@ class Inspector(OperationsInspector):
         registered = self._known_here()
         return await self._persistence.read(lambda reads: fleet.workflows(reads, registered, self._plans))
 
-    async def costs(
-        self,
-        by: str = "model",
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        filter: RunFilter | None = None,  # noqa: A002
-    ) -> Page[CostRow]:
-        """AI calls summed by model, provider, workflow, stage, topic, run, day, or several with commas.
-
-        The dearest first, at most 10,000 rows; `filter` takes only calls of runs that match.
-        """
-        keys = [name.strip() for name in by.split(",") if name.strip()]
-
-        def read(reads: ReadStore) -> Page[CostRow]:
-            sums = reads.costs(keys, since=since, until=until, criteria=filter, limit=MOST_COST_ROWS)
-            return Page[CostRow](items=list(map(history.cost_row, sums)))
-
-        return await self._persistence.read(read)
-
-    def _known_here(self) -> dict[str, Workflow]:
-        if isinstance(self._registered, WorkflowRegistry):
-            return {workflow.id: workflow for workflow in self._registered}
-        return dict(self._registered())
-
 
 def _overview(reads: ReadStore) -> Overview:
     now = reads.now
     counts = dict.fromkeys((status.value for status in RunStatus), 0)
     for one in reads.counts():
         counts[one.status] += one.count
+    retrying, waiting = reads.derived_counts()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     activity = reads.activity(long_window=now - _FAIL_WINDOW, short_window=now - _RATE_WINDOW, day=midnight)
     return Overview(
@@ -306,6 +292,8 @@ def _overview(reads: ReadStore) -> Overview:
         cost_today=Decimal(activity.cost),
         unpriced_today=activity.unpriced,
         as_of=now,
+        retrying=retrying,
+        waiting=waiting,
     )
 
 

@@ -88,6 +88,10 @@ class CollectingAICallLog:
             raise self.refuse_with
         self.by_id[call.id] = call
 
+    async def afford(self) -> None:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+
     async def close(self, *calls: AICallRecord) -> None:
         self.by_id.update({call.id: call for call in calls})
 

@@ -11,7 +11,7 @@ from dialects import Act, Verdict, asked, openai
 from memory_log import MemoryLog
 from scripted_server import answer
 
-from engine import AIBadRequest, AIBadResponse, AIUnavailable, BatchRequest
+from engine import AIBadRequest, AIBadResponse, AIUnavailable, BatchRequest, BudgetExceeded
 from engine.ai import Providers, create_ai_helper
 from engine.ai.logged_ai import LoggedAI
 from engine.testing import FakeAIProvider
@@ -97,8 +97,19 @@ async def test_what_is_no_batch_is_refused(ai: LoggedAI, requests: Any) -> None:
 
 
 async def test_a_provider_without_batches_says_so(log: MemoryLog) -> None:
+    class OneByOne:
+        generate = stream = embed = None
+
+    provider: Any = OneByOne()
     with pytest.raises(AIBadRequest, match="knows no batches"):
-        await create_ai_helper("tests", log).batch("offline/extractive").submit(["one"])
+        await create_ai_helper("tests", log, providers=Providers(everything=provider)).batch("x/y").submit(["one"])
+
+
+async def test_a_batch_is_handed_in_only_if_it_can_be_paid(log: MemoryLog, ai: LoggedAI, fake: FakeAIProvider) -> None:
+    log.refuse_with = BudgetExceeded("run x", Decimal(1), Decimal(1))
+    with pytest.raises(BudgetExceeded):
+        await ai.batch("x/y").submit(["one"])
+    assert fake.calls == []
 
 
 async def test_an_answer_that_never_came_failed(log: MemoryLog) -> None:

@@ -35,6 +35,7 @@ WEIGHTS = {
     "take": 2,
     "settle": 3,
     "carry_on": 2,
+    "all_but_one": 2,
     "worker_dies": 1,
     "keep_dying": 1,
     "keep_failing": 1,

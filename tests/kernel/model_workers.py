@@ -28,6 +28,15 @@ class WorkerSteps:
             self._turn(ended, "w2", data.draw(st.integers(1, 2), "free"))
         self.in_hand += had
 
+    def _all_but_one(self, data: st.DataObject) -> None:
+        """Everything that is due is done at once, and one of it fails for good."""
+        had, self.in_hand = self.in_hand, []
+        self._turn([], "w5", 8)
+        taken, self.in_hand = self.in_hand, had
+        bad = data.draw(st.integers(0, len(taken)), "which")
+        endings = [self._fatal() if number == bad else self._good_ending(one) for number, one in enumerate(taken)]
+        self._turn([Delivery(one, ending) for one, ending in zip(taken, endings, strict=True)], "w5", 0)
+
     def _keep_dying(self, data: st.DataObject) -> None:
         """Whatever takes the jobs dies of them, again and again."""
         for _ in range(data.draw(st.integers(2, 4), "times")):

@@ -112,6 +112,7 @@ def build_parser() -> Parser:
     _run_commands(commands)
     _action_commands(commands)
     _place_commands(commands)
+    _money_commands(commands)
     _upkeep_commands(commands)
     return parser
 
@@ -187,6 +188,11 @@ def _action_commands(commands: Family) -> None:
     _operator_commands(commands)
 
 
+def _cause(parser: Parser) -> None:
+    parser.add_argument("--cause", metavar="FINGERPRINT", help="those with this cause")
+    parser.add_argument("--sink", metavar="ID", help="those of this sink")
+
+
 def _bulk(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show the consequences, change nothing")
     parser.add_argument("--canary", type=int, default=0, metavar="N", help="N first; the rest if those end well")
@@ -207,6 +213,8 @@ def _operator_commands(commands: Family) -> None:
     note = commands.add("note", "operators:note", "an annotation by hand")
     note.add_argument("run", metavar="RUN")
     note.add_argument("text", metavar="TEXT")
+    report = commands.add("report", "reporting:report", "a hand-over of runs as Markdown, without secrets")
+    report.add_argument("runs", nargs="+", metavar="RUN")
     failures = commands.add("failures", "operators:failures", "failed runs grouped by cause")
     failures.add_argument("--filter", metavar="EXPR", help="of runs that match")
     audit = commands.add("audit", "operators:audit", "who did what")
@@ -216,30 +224,66 @@ def _operator_commands(commands: Family) -> None:
     audit.add_argument("--cursor", metavar="CURSOR")
 
 
-def _place_commands(commands: Family) -> None:
-    dlq = Family(_group(commands, "dlq", "dead letters: events no sink would take"), 2)
-    listing = dlq.add("ls", "dlq:ls", "list dead letters")
-    listing.add_argument("--run", metavar="RUN")
-    listing.add_argument("--limit", type=int, default=50, metavar="N")
-    listing.add_argument("--cursor", metavar="CURSOR")
-    dlq.add("show", "dlq:show", "one dead letter, whole").add_argument("event", metavar="ID")
-    replay = dlq.add("replay", "dlq:replay", "deliver again")
-    replay.add_argument("events", nargs="*", metavar="ID")
-    replay.add_argument("--all", action="store_true", help="every dead letter; needs --yes without a terminal")
-    replay.add_argument("--run", metavar="RUN", help="those of one run")
-    discard = dlq.add("discard", "dlq:discard", "close for good; needs --yes without a terminal")
-    discard.add_argument("events", nargs="+", metavar="ID")
-    discard.add_argument("--reason", required=True, metavar="TEXT")
-    for parser in (replay, discard):
-        parser.add_argument("--key", metavar="KEY", help="idempotency key")
-        parser.add_argument("--yes", action="store_true", help="don't ask")
-
+def _money_commands(commands: Family) -> None:
+    """What AI calls cost, and what they may."""
     costs = commands.add("costs", "costs:costs", "tokens and money")
     costs.add_argument("--by", default="workflow", metavar="model|workflow|stage|topic|run|day[,…]")
     costs.add_argument("--since", metavar="TIME")
     costs.add_argument("--until", metavar="TIME")
     costs.add_argument("--filter", metavar="EXPR", help="of runs that match")
-    commands.add("workflows", "places:workflows", "what is registered")
+    costs.add_argument("--compare", choices=("previous",), help="beside the period before, as long as --since's")
+    reprice = Family(costs, 2).add("reprice", "costs:reprice", "what a run would have cost on another model")
+    reprice.add_argument("run", metavar="RUN")
+    reprice.add_argument("--model", required=True, metavar="PROVIDER/MODEL")
+
+    ai = Family(_group(commands, "ai", "AI calls"), 2)
+    listing = ai.add("ls", "ai:ls", "list AI calls, the newest first")
+    listing.add_argument("run", nargs="?", metavar="RUN")
+    listing.add_argument("--stage", metavar="ID")
+    listing.add_argument("--model", metavar="PROVIDER/MODEL")
+    listing.add_argument("--status", metavar="open|ok|error|interrupted")
+    listing.add_argument("--topic", metavar="TOPIC", help="it and all below it")
+    listing.add_argument("--since", metavar="TIME")
+    listing.add_argument("--until", metavar="TIME")
+    listing.add_argument("--limit", type=int, default=50, metavar="N")
+    listing.add_argument("--cursor", metavar="CURSOR", help="the next_cursor of the page before")
+    ai.add("show", "ai:show", "one AI call, whole").add_argument("call", metavar="CALL")
+    models = commands.add("models", "ai:models", "known models with their prices")
+    models.add_argument("search", nargs="?", metavar="TEXT", help="in the name")
+    budget = commands.add("budget", "ai:budget", "what a run may spend on AI calls; without an amount, what it has")
+    budget.add_argument("run", metavar="RUN")
+    budget.add_argument("amount", nargs="?", metavar="DOLLARS|none")
+    budget.add_argument("--stage", metavar="ID", help="one of its stages")
+    budget.add_argument("--reason", metavar="TEXT")
+    budget.add_argument("--key", metavar="KEY", help="idempotency key")
+
+
+def _place_commands(commands: Family) -> None:
+    dlq = Family(_group(commands, "dlq", "dead letters: events no sink would take"), 2)
+    listing = dlq.add("ls", "dlq:ls", "list dead letters")
+    listing.add_argument("--run", metavar="RUN")
+    _cause(listing)
+    listing.add_argument("--limit", type=int, default=50, metavar="N")
+    listing.add_argument("--cursor", metavar="CURSOR")
+    dlq.add("show", "dlq:show", "one dead letter, whole").add_argument("event", metavar="ID")
+    replay = dlq.add("replay", "dlq:replay", "deliver again")
+    replay.add_argument("events", nargs="*", metavar="ID", help="ids, or - for ids on standard input")
+    replay.add_argument("--all", action="store_true", help="every dead letter; needs --yes without a terminal")
+    replay.add_argument("--run", metavar="RUN", help="those of one run")
+    _cause(replay)
+    _bulk(replay)
+    replay.add_argument("--wait", action="store_true", help="until each is delivered or dead again")
+    replay.add_argument("--timeout", metavar="DURATION", help="how long to follow them; 5s where a worker is alive")
+    discard = dlq.add("discard", "dlq:discard", "close for good; needs --yes without a terminal")
+    discard.add_argument("events", nargs="+", metavar="ID")
+    discard.add_argument("--reason", required=True, metavar="TEXT")
+    discard.add_argument("--dry-run", action="store_true", help="show what would be closed, change nothing")
+    for parser in (replay, discard):
+        parser.add_argument("--key", metavar="KEY", help="idempotency key")
+        parser.add_argument("--yes", action="store_true", help="don't ask")
+
+    workflows = Family(commands.add("workflows", "places:workflows", "what is registered"), 2)
+    workflows.add("check", "places:check", "would unfinished runs survive these definitions? 4 if not")
     commands.add("workers", "places:workers", "who is alive")
     commands.add("queue", "places:queue", "what waits")
     sinks = commands.add("sinks", "operators:sinks", "where events go")
@@ -260,12 +304,22 @@ def _upkeep_commands(commands: Family) -> None:
     db = Family(_group(commands, "db", "the schema and its upkeep"), 2)
     db.add("upgrade", "database:upgrade", "create or upgrade the schema")
     db.add("check", "database:check", "does the schema fit this program?")
+    db.add("stats", "database:stats", "how large it is, table by table")
+    roles = db.add("roles", "database:roles", "SQL for a writing and a reading role of a Postgres")
+    roles.add_argument("--prefix", default="wfconsole", metavar="NAME", help="of the roles' names")
     prune = db.add("prune", "database:prune", "remove old runs with everything of theirs")
-    prune.add_argument("--older-than", required=True, metavar="DURATION", help="ended that long ago: 30d")
+    prune.add_argument("--older-than", metavar="DURATION", help="ended that long ago: 30d")
+    prune.add_argument("--texts-older-than", metavar="DURATION", help="drop prompts and answers, keep their money")
     prune.add_argument("--keep-failed", action="store_true", help="leave FAILED runs")
     prune.add_argument("--dry-run", action="store_true", help="only count")
     prune.add_argument("--yes", action="store_true", help="don't ask")
     commands.add("demo", "demonstration:demo", "the console on a scratch database that really executes")
+    serve = commands.add("serve", "serving:serve", "the console in a browser (extra `serve`)")
+    serve.add_argument("--host", default="localhost", metavar="HOST")
+    serve.add_argument("--port", type=int, default=8000, metavar="N")
+    serve.add_argument("--public-url", metavar="URL", help="where browsers reach it, behind a proxy")
+    keys = commands.add("keys", "keys:keys", "the console's key bindings")
+    keys.add_argument("--check", action="store_true", help="does the map in [keys] hold? exit 2 if not")
     doctor = commands.add("doctor", "doctor:doctor", "check the set-up")
     doctor.add_argument("--fsck", action="store_true", help="check everything in the database and its blobs, too")
 

@@ -29,11 +29,13 @@ from engine.errors import InvalidInput, Problem
 from engine.model.criteria import RunFilter
 from engine.model.read_records import Activity, CostSum, DefinitionRef, FailureSum, QueueCount, RunCount
 from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.instants import UtcDay
 from engine.stores.sql.reading import AnyRow, Reading
+from engine.stores.sql.reads_ai import unknown_price
 from engine.stores.sql.rows import constant, where
 from engine.stores.sql.run_conditions import aware, conditions_of
-from engine.stores.sql.tables import ai_calls, attempts, definitions, events, jobs, run_stats, runs, stages, workers
+from engine.stores.sql.tables import attempts, definitions, events, jobs, run_stats, runs, stages, workers
 from engine.stores.sql.types import Money
 
 _EPOCH = date(1970, 1, 1)
@@ -68,9 +70,8 @@ _totals = select(
     _count(workers.c.alive_until >= where("now")),
     _count(workers.c.id.is_not(None)),
 )
-_spent = select(func.sum(ai_calls.c.cost), func.sum(case((ai_calls.c.cost.is_(None), 1), else_=0))).where(
-    ai_calls.c.created_at >= where("day")
-)
+_spent = select(func.sum(ai_calls.c.cost)).where(ai_calls.c.created_at >= where("day"))
+_unpriced = select(func.count()).where(ai_calls.c.created_at >= where("day"), unknown_price())
 _job_states = (
     select(
         jobs.c.workflow_id,
@@ -91,9 +92,10 @@ _newest = select(definitions.c.workflow_id, definitions.c.fingerprint, definitio
     definitions.c.workflow_id, definitions.c.created_at, definitions.c.fingerprint
 )
 
-# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed. No stage of a
-# completed run has failed, and few were tried again: only the calls of the other runs are looked at.
-_good = (stages.c.status != constant(StageStatus.FAILED), stages.c.status != constant(StageStatus.CANCELLED))
+# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed or is queued.
+# No stage of a completed run has failed, and few were tried again: only the calls of the other runs are looked at.
+_bad = (StageStatus.FAILED, StageStatus.CANCELLED, StageStatus.PENDING)
+_good = tuple(stages.c.status != constant(status) for status in _bad)
 _not_completed = or_(
     *(runs.c.status == constant(one) for one in (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.RUNNING))
 )
@@ -139,12 +141,12 @@ def _cost_sums(by: Sequence[str], conditions: Sequence[ColumnElement[bool]]) -> 
             *keys,
             ai_calls.c.run_id.label("run"),
             func.count().label("calls"),
-            _how_many(ai_calls.c.error.is_not(None)).label("failed"),
+            _how_many(or_(ai_calls.c.error.is_not(None), ai_calls.c.status == constant("interrupted"))).label("failed"),
             func.sum(cast(ai_calls.c.reused, Integer)).label("reused"),
             func.sum(ai_calls.c.input_tokens).label("input_tokens"),
             func.sum(ai_calls.c.output_tokens).label("output_tokens"),
             _dollars(ai_calls.c.cost).label("cost"),
-            _how_many(ai_calls.c.cost.is_(None)).label("unpriced"),
+            _how_many(unknown_price()).label("unpriced"),
         )
         .where(*conditions)
         .group_by(*keys, ai_calls.c.run_id)
@@ -194,7 +196,8 @@ class TotalReads(Reading):
     def activity(self, *, long_window: datetime, short_window: datetime, day: datetime) -> Activity:
         ended, failed, lately = self._ask(_ended, {"b_long": long_window, "b_short": short_window}).one()
         due, came_due, undelivered, dead, alive, known = self._ask(_totals, {"b_now": self.now}).one()
-        cost, unpriced = self._ask(_spent, {"b_day": day}).one()
+        cost = self._ask(_spent, {"b_day": day}).scalar_one()
+        unpriced = self._ask(_unpriced, {"b_day": day}).scalar_one()
         return Activity(
             ended=ended,
             ended_failed=int(failed or 0),
@@ -205,7 +208,7 @@ class TotalReads(Reading):
             workers_alive=alive,
             workers_known=known,
             cost=cost or Decimal(0),
-            unpriced=int(unpriced or 0),
+            unpriced=unpriced,
         )
 
     def failures(self, criteria: RunFilter, limit: int) -> list[FailureSum]:
