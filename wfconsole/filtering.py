@@ -32,13 +32,14 @@ FIELDS = (
     "status", "wf", "stage", "id", "key", "model", "code", "fp", "bulk", "error",
     "cost", "dur", "idle", "attempt", "since", "until", "ended",
 )  # fmt: skip
-_NOT_YET = frozenset({"model", "idle", "attempt"})
+_NOT_YET = frozenset({"idle", "attempt"})
 _LISTS = {
     "status": "status",
     "wf": "workflow_id",
     "stage": "stage_id",
     "id": "ids",
     "key": "key",
+    "model": "model",
     "bulk": "bulk",
     "code": "code",
     "fp": "fingerprint",

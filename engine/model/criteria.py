@@ -35,6 +35,8 @@ class RunFilter(BaseModel):
     code: tuple[str, ...] = ()
     fingerprint: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    """Models that were asked, as `provider/model`, or that answered."""
     bulk: tuple[str, ...] = ()
     """Ids of bulk actions: the runs they changed."""
     ids: tuple[str, ...] | None = None

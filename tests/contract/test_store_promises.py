@@ -10,7 +10,7 @@ import pytest
 from engine.ports.persistence import Persistence
 from engine.stores.databases import PostgresDatabase, database_at
 from engine.stores.sqlite import SqliteStore
-from engine.testing.conformance import JobPromises, OutboxPromises, StorePromises, WatchPromises
+from engine.testing.conformance import CallPromises, JobPromises, OutboxPromises, StorePromises, WatchPromises
 
 
 class OnFile:
@@ -110,4 +110,16 @@ class TestOutboxOnPostgres(OnPostgres, OutboxPromises):
 
 
 class TestOutboxWithoutNotify(WithoutNotify, OutboxPromises):
+    pass
+
+
+class TestCallsOnFile(OnFile, CallPromises):
+    pass
+
+
+class TestCallsInMemory(InMemory, CallPromises):
+    pass
+
+
+class TestCallsOnPostgres(OnPostgres, CallPromises):
     pass

@@ -109,7 +109,6 @@ def test_a_clock_time_lies_in_the_past_or_ahead_as_asked() -> None:
         ("stauts:failed", "nearest is status:"),
         ("http://example.org", "quote"),
         ("status:faild", "nearest is failed"),
-        ("model:x", "model: is not available yet"),
         ("idle:>5m", "idle: is not available yet"),
         ("-stage:embed", "can't be negated yet"),
         ("cost:5", "compare with"),

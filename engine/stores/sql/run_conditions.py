@@ -28,6 +28,7 @@ from engine.model.criteria import RunFilter
 from engine.model.ids import ALPHABET, LENGTH
 from engine.model.status import RunStatus, StageStatus
 from engine.model.text import storable
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.dialect import Dialect
 from engine.stores.sql.instants import Elapsed
 from engine.stores.sql.rows import constant
@@ -228,6 +229,10 @@ def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect) -> Condi
     if criteria.stage_id:
         here = found.member(stages.c.stage_id, "stage_id", criteria.stage_id)
         add(_stage_is(here, not_(_status_is(StageStatus.COMPLETED, StageStatus.SKIPPED))))
+    if criteria.model:
+        asked = found.member(ai_calls.c.model, "model", criteria.model)
+        answered = found.member(ai_calls.c.answered_by, "model", criteria.model)
+        add(exists().where(ai_calls.c.run_id == runs.c.id, or_(asked, answered)))
     if criteria.bulk:
         changed = found.member(audit_log.c.bulk, "bulk", criteria.bulk)
         add(runs.c.id.in_(select(audit_log.c.run_id).where(changed, audit_log.c.run_id.is_not(None))))

@@ -11,9 +11,10 @@ They need pytest and pytest-asyncio (`asyncio_mode = "auto"`).
 """
 
 from engine.testing.conformance.blobs import BlobPromises
+from engine.testing.conformance.calls import CallPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
 from engine.testing.conformance.store import StorePromises
 from engine.testing.conformance.watch import WatchPromises
 
-__all__ = ["BlobPromises", "JobPromises", "OutboxPromises", "StorePromises", "WatchPromises"]
+__all__ = ["BlobPromises", "CallPromises", "JobPromises", "OutboxPromises", "StorePromises", "WatchPromises"]
