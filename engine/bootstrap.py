@@ -16,13 +16,14 @@ from weakref import WeakSet
 from engine.blobs.database import DatabaseBlobStore
 from engine.blobs.filesystem import FilesystemBlobStore
 from engine.blobs.memory import MemoryBlobStore
+from engine.blobs.objects import blob_store_at
 from engine.commands import Command
 from engine.definition.ai import Cache
 from engine.definition.context import AIHelper
 from engine.definition.plugin import Plugin
 from engine.definition.registry import WorkflowRegistry
 from engine.definition.workflow import Workflow
-from engine.errors import ReadOnly
+from engine.errors import EngineError, ReadOnly
 from engine.hosts.identity import default_worker_id
 from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
@@ -47,6 +48,8 @@ from engine.sinks.fan_out import FanOut
 from engine.stores.clock import SystemClock
 from engine.stores.databases import SQLITE, Migrate, PostgresDatabase, SqliteDatabase, database_at
 from engine.stores.sql.migrate import HEAD, SchemaState
+from engine.stores.sql.roles import role_script
+from engine.stores.sql.statistics import DatabaseStats
 from engine.stores.sqlite_connection import Durability
 
 if TYPE_CHECKING:
@@ -232,7 +235,7 @@ def open_engine(
     read_only: bool = False,
     durability: Durability = "full",
     persistence: Persistence | None = None,
-    blob_store: BlobStore | None = None,
+    blob_store: BlobStore | str | None = None,
     event_sink: EventSink | Sequence[EventSink] | None = None,
     clock: Clock | None = None,
     scheduler: Scheduler | None = None,
@@ -247,7 +250,8 @@ def open_engine(
 
     An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
     `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced;
-    several event sinks have a delivery state each. AI calls go to `providers` (settings by name, or adapters), are held
+    several event sinks have a delivery state each. `blob_store` may be an address too: `s3://bucket/prefix`,
+    `gs://…`, `az://…`, `file:///folder`. AI calls go to `providers` (settings by name, or adapters), are held
     to `budgets`, their words written as `ai_recording` says (whole, without secrets, or not at all) and, with
     `ai_cache`, answered as equal ones were before. Entering raises
     `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for an address that is none.
@@ -280,7 +284,7 @@ def _open(
     read_only: bool,
     durability: Durability,
     persistence: Persistence | None,
-    blobs: BlobStore | None,
+    blobs: BlobStore | str | None,
     sink: EventSink | Sequence[EventSink] | None,
     clock: Clock | None,
     actor: str | None,
@@ -290,6 +294,8 @@ def _open(
     ai_recording: Recording,
 ) -> Engine:
     REDACTOR.know([*secrets_of_environment(), *filter(None, [password_of(url)])])
+    if isinstance(blobs, str):
+        blobs = blob_store_at(blobs)
     if persistence is None:
         database = database_at(url)
         database.prepare(migrate, read_only=read_only)
@@ -355,13 +361,29 @@ def upgrade_schema(url: str) -> tuple[str | None, str]:
     return database_at(url).upgrade(), HEAD
 
 
+def database_statistics(url: str) -> DatabaseStats:
+    """How large the database is, table by table; changes nothing. Raises `StoreUnavailable`."""
+    return database_at(url).statistics()
+
+
+def database_roles(url: str, prefix: str) -> str:
+    """SQL that makes a role for writers and one for readers; raises `EngineError` for a database without roles."""
+    database = database_at(url)
+    if isinstance(database, SqliteDatabase):
+        raise EngineError("a SQLite file has no roles: its permissions say who may read and write it")
+    return role_script(database.address.url.database or "", prefix)
+
+
 __all__ = [
+    "DatabaseStats",
     "Engine",
     "EventSink",
     "PruneReport",
     "SchemaState",
     "blob_folder",
     "check_schema",
+    "database_roles",
+    "database_statistics",
     "default_worker_id",
     "display_url",
     "open_engine",

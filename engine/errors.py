@@ -181,6 +181,8 @@ class AIUnavailable(AIError):
 
     reached = True
     """False when no connection came about: then nothing was asked, and nothing is to be paid."""
+    silent = False
+    """True when it took the request and said nothing: it may be paid, so it isn't asked again at once."""
 
 
 class AIBadRequest(AIError):

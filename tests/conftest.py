@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -13,6 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from pgbouncer import NoPooler, find_pooler
+from pgbouncer import pooled as behind_a_pooler
 from postgres_server import (
     NoPostgres,
     create_database,
@@ -49,6 +52,16 @@ def postgres_server() -> str:
 @pytest.fixture
 def new_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
     """Makes fresh databases with our schema, for this test alone; gives their addresses."""
+    yield from _new_databases(postgres_server)
+
+
+@pytest.fixture(scope="module")
+def new_postgres_of_a_module(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """As `new_postgres`, for the tests of one module."""
+    yield from _new_databases(postgres_server)
+
+
+def _new_databases(postgres_server: str) -> Iterator[Callable[[], str]]:
     template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
     made: list[str] = []
 
@@ -73,6 +86,25 @@ def empty_postgres_url(postgres_server: str) -> Iterator[str]:
     name = f"wfconsole_{uuid.uuid4().hex[:16]}"
     yield create_database(postgres_server, name)
     drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def pooled() -> Iterator[Callable[[str], str]]:
+    """Puts a pooler in transaction mode before a database; gives the address. On CI its absence is a failure."""
+    try:
+        find_pooler()
+    except NoPooler as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        yield lambda url: stack.enter_context(behind_a_pooler(url))
+
+
+@pytest.fixture
+def pooled_url(pooled: Callable[[str], str], postgres_url: str) -> str:
+    """The address of a fresh database with our schema, behind a pooler in transaction mode."""
+    return pooled(postgres_url)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

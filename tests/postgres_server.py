@@ -51,9 +51,9 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="wfconsole-pg-", dir=_ground()))
         self.folder.chmod(0o755)
         self._data = self.folder / "data"
-        self._run_as = _somebody_else()
+        self._run_as = somebody_else()
         self.programs = find_programs(self.folder, self._run_as)
-        self.port = _free_port()
+        self.port = free_port()
         if self._run_as:
             shutil.chown(self.folder, self._run_as)
         self._do("initdb", "-D", str(self._data), "-U", "wfconsole", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
@@ -66,7 +66,7 @@ class PostgresServer:
     def existing(cls, folder: Path, programs: Path) -> PostgresServer:
         """One that another process started."""
         self = cls.__new__(cls)
-        self.folder, self.programs, self._data, self._run_as = folder, programs, folder / "data", _somebody_else()
+        self.folder, self.programs, self._data, self._run_as = folder, programs, folder / "data", somebody_else()
         return self
 
     def url(self, database: str = "postgres") -> str:
@@ -84,7 +84,7 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _do(self, program: str, *arguments: str) -> None:
-        command = _as_user([str(self.programs / program), *arguments], self._run_as)
+        command = as_user([str(self.programs / program), *arguments], self._run_as)
         done = subprocess.run(
             command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", timeout=120
         )
@@ -121,11 +121,11 @@ def find_programs(ground: Path, user: str | None) -> Path:
 
 
 def _works(program: Path, user: str | None) -> bool:
-    done = subprocess.run(_as_user([str(program), "--version"], user), check=False, capture_output=True, cwd="/")
+    done = subprocess.run(as_user([str(program), "--version"], user), check=False, capture_output=True, cwd="/")
     return done.returncode == 0
 
 
-def _as_user(command: Sequence[str], user: str | None) -> list[str]:
+def as_user(command: Sequence[str], user: str | None) -> list[str]:
     if user is None:
         return list(command)
     group = str(pwd.getpwnam(user).pw_gid)
@@ -191,14 +191,14 @@ def drop_database(url: str, name: str) -> None:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
 
 
-def _somebody_else() -> str | None:
+def somebody_else() -> str | None:
     """Postgres refuses to run as root."""
     if os.geteuid() != 0:
         return None

@@ -25,6 +25,9 @@ def show(settings: Settings, place: Place) -> int:
         settings, place=place.name, filter=place.filter, run=place.run, stage=place.stage, tab=place.tab
     )
     app.run()
+    while app.next_settings is not None:
+        app = WorkflowConsole(app.next_settings)
+        app.run()
     return app.return_code or 0
 
 

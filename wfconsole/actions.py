@@ -6,18 +6,14 @@ The console builds its bindings, footer, palette and help from here; nothing in 
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
 
 from engine.commands import (
     CancelRun,
     CancelRunResult,
-    Command,
     CreateRun,
     DiscardDeadLetters,
     DiscardDeadLettersResult,
+    PollNowResult,
     ReplayDeadLetters,
     ReplayDeadLettersResult,
     RerunFrom,
@@ -26,65 +22,14 @@ from engine.commands import (
 from engine.inspector import Delivery, EventView, RunDetail, RunStatus, RunSummary, StageStatus
 from engine.model.json import Json
 from engine.model.status import TERMINAL_RUN
-
-S = TypeVar("S")
-
-LISTS = frozenset({"runs", "dlq", "workers", "workflows"})
-RUN_PLACES = frozenset({"runs", "run"})
-EVERYWHERE = LISTS | {"run", "logs"}
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A key with one meaning. `places` says where it works, `footer` whether the footer offers it there."""
-
-    id: str
-    key: str
-    label: str
-    help: str
-    places: frozenset[str]
-    footer: bool = True
-    writes: bool = False
-
-    @property
-    def method(self) -> str:
-        """The name of the Textual action that carries it out."""
-        return self.id.replace(".", "_").replace("-", "_")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the operator chose in the dialog, and the key that makes a second sending harmless."""
-
-    key: str
-    stage_id: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a dialog asks: a title, its subject and the consequences in lines, the words of the answers."""
-
-    title: str
-    lines: Sequence[str]
-    yes: str
-    no: str = "No"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Action, Generic[S]):
-    """An action that writes: `valid_for` says why not (None: allowed); the rest is asked only when it is."""
-
-    valid_for: Callable[[S], str | None]
-    question: Callable[[S, Answer], Question]
-    command: Callable[[S, Answer], Command[Any]]
-    twin: Callable[[S, Answer], str]
-    done: str
-
-
-def cli(*words: str) -> str:
-    """A command line, quoted so that it can be pasted."""
-    return shlex.join(("wfconsole", *words))
+from wfconsole.action_kinds import EVERYWHERE, RUN_PLACES
+from wfconsole.action_kinds import Action as Action
+from wfconsole.action_kinds import Answer as Answer
+from wfconsole.action_kinds import Operation as Operation
+from wfconsole.action_kinds import Question as Question
+from wfconsole.action_kinds import cli as cli
+from wfconsole.frame_actions import FRAME_ACTIONS, POLL
+from wfconsole.run_actions import GIVE_UP, NOTE, RUN_TAB_ACTIONS
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -125,8 +70,6 @@ def _ask_cancel(run: RunSummary, _: Answer) -> Question:
         where = ", ".join(run.current_stages)
         lines.append(f"What executes now is stopped{f': {where}' if where else ''}.")
         lines.append("Outputs of finished stages are kept: it can be rerun later (R).")
-    if run.waiting:
-        lines.append("An outside batch it waits for goes on over there, and may bill.")
     return Question("Cancel this run?", lines, "Yes, cancel it")
 
 
@@ -189,8 +132,14 @@ RERUN: Operation[RunSummary] = Operation(
     writes=True,
     valid_for=_why_no_rerun,
     question=_ask_rerun,
-    command=lambda run, answer: RerunFrom(run_id=run.id, from_stage_id=answer.stage_id, idempotency_key=answer.key),
-    twin=lambda run, answer: cli("rerun", run.id, "--from", answer.stage_id),
+    command=lambda run, answer: RerunFrom(
+        run_id=run.id,
+        from_stage_id=answer.stage_id,
+        config={stage: dict(fields) for stage, fields in answer.config.items()},
+        reuse_ai=answer.reuse_ai,
+        idempotency_key=answer.key,
+    ),
+    twin=lambda run, answer: cli("rerun", run.id, "--from", answer.stage_id, *_changes(answer)),
     done="rerun started",
 )
 
@@ -239,6 +188,15 @@ DISCARD: Operation[EventView] = Operation(
 )
 
 
+def _changes(answer: Answer) -> list[str]:
+    """What a rerun does otherwise, as options."""
+    changed = [(f"{stage}.{name}", value) for stage, fields in answer.config.items() for name, value in fields.items()]
+    words = [
+        word for name, value in changed for word in ("--set-config", f"{name}={json.dumps(value, ensure_ascii=False)}")
+    ]
+    return [*words, "--reuse-ai"] if answer.reuse_ai else words
+
+
 def create_run(workflow_id: str, value: Json, answer: Answer) -> CreateRun:
     """The command of the new-run form."""
     return CreateRun(idempotency_key=answer.key, workflow_id=workflow_id, input=value)
@@ -262,19 +220,41 @@ OPEN = Action(
     "enter",
     "open",
     "open it, or step into the pane",
-    frozenset({"runs", "run", "dlq", "workflows"}),
+    frozenset({"runs", "run", "costs", "dlq", "workers", "workflows"}),
 )
 EXPLAIN = Action("run.explain", "a", "why", "explain why it is where it is", RUN_PLACES)
-FILTER = Action("list.filter", "/", "filter", "filter the runs, or search the log", frozenset({"runs", "run", "logs"}))
+FILTER = Action(
+    "list.filter",
+    "/",
+    "filter",
+    "filter the list, or search the log",
+    frozenset({"runs", "run", "logs", "costs"}),
+)
 FOLLOW = Action("log.follow", "f", "follow", "follow the log, or stop following", frozenset({"run", "logs", "runs"}))
 NEXT_TAB = Action("go.next-tab", "tab", "next tab", "the next tab (shift+tab: the one before)", frozenset({"run"}))
-MARK = Action("list.mark", "space", "mark", "mark the run", frozenset({"runs"}), footer=False)
+MARK = Action("list.mark", "space", "mark", "mark it, or not", frozenset({"runs", "dlq"}), footer=False)
 TAKE = Action("list.take", ".", "take new", "take in the new rows held back", frozenset({"runs"}), footer=False)
 COPY = Action("go.copy", "y", "copy", "copy the id", EVERYWHERE, footer=False)
 PAUSE = Action("live.pause", "p", "pause", "pause live refresh, or go on", EVERYWHERE, footer=False)
 WRAP = Action("log.wrap", "w", "wrap", "wrap long log lines", frozenset({"run", "logs"}), footer=False)
 LEVEL = Action("log.level", "L", "level", "the least level shown in the log", frozenset({"run", "logs"}), footer=False)
 TIMES = Action("live.times", "t", "times", "show times as ages, local or UTC", EVERYWHERE, footer=False)
+DIFF = Action(
+    "go.diff",
+    "d",
+    "compare",
+    "compare two marked runs, two attempts of a stage, or with the last good run; costs with the period before",
+    RUN_PLACES | {"costs"},
+)
+VIEWS = Action(
+    "list.views", "v", "views", "another view: what to look at, folded by what", frozenset({"costs", "runs"})
+)
+HOLD = Action("workflow.hold", "H", "hold", "hold the workflow, or release it", frozenset({"workflows"}), writes=True)
+MARK_ALL = Action("list.mark-all", "*", "mark all", "mark all that match", frozenset({"dlq", "runs"}), footer=False)
+ONLY = Action("log.only", "&", "only", "keep only matching lines: stage: id: level: words", frozenset({"logs"}))
+EXPORT = Action(
+    "go.export", "e", "export", "write what is shown to a file", frozenset({"logs", "costs", "run"}), footer=False
+)
 HELP = Action("go.help", "?", "help", "what the keys do here", EVERYWHERE)
 BACK = Action("go.back", "escape", "back", "clear the filter, then the marks, then back", EVERYWHERE, footer=False)
 QUIT = Action("go.quit", "q", "quit", "back; at the root: quit", EVERYWHERE)
@@ -282,12 +262,13 @@ QUIT = Action("go.quit", "q", "quit", "back; at the root: quit", EVERYWHERE)
 PLACES: tuple[Action, ...] = (
     Action("place.runs", "1", "runs", "place: Runs", EVERYWHERE, footer=False),
     Action("place.logs", "2", "logs", "place: Logs of all runs, live", EVERYWHERE, footer=False),
+    Action("place.costs", "3", "costs", "place: Costs", EVERYWHERE, footer=False),
     Action("place.dlq", "4", "dlq", "place: dead letters", EVERYWHERE, footer=False),
     Action("place.workers", "5", "workers", "place: Workers and queue", EVERYWHERE, footer=False),
     Action("place.workflows", "6", "workflows", "place: Workflows", EVERYWHERE, footer=False),
 )
 
-RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN)
+RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN, POLL, GIVE_UP, NOTE)
 EVENT_OPERATIONS: tuple[Operation[EventView], ...] = (REPLAY, DISCARD)
 
 ACTIONS: tuple[Action, ...] = (
@@ -296,6 +277,7 @@ ACTIONS: tuple[Action, ...] = (
     CANCEL,
     RETRY,
     RERUN,
+    *RUN_TAB_ACTIONS,
     REPLAY,
     DISCARD,
     NEW_RUN,
@@ -309,6 +291,13 @@ ACTIONS: tuple[Action, ...] = (
     TIMES,
     WRAP,
     LEVEL,
+    *FRAME_ACTIONS,
+    ONLY,
+    DIFF,
+    VIEWS,
+    HOLD,
+    MARK_ALL,
+    EXPORT,
     HELP,
     BACK,
     QUIT,
@@ -321,6 +310,8 @@ def shortfall(result: object) -> str | None:
     """Why a command that was carried out changed nothing; None when it did what was asked."""
     if isinstance(result, CancelRunResult) and not result.cancelled:
         return "nothing to cancel: the run was over by then"
+    if isinstance(result, PollNowResult) and not result.stages:
+        return "nothing of it waited by then"
     if isinstance(result, ReplayDeadLettersResult) and not result.replayed:
         return "nothing was replayed: it is no dead letter any more"
     if isinstance(result, DiscardDeadLettersResult) and not result.discarded:

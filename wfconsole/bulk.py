@@ -89,6 +89,8 @@ Act = Callable[[str, str], Awaitable[object]]
 """(id, idempotency key): do it. Raises `Skipped`, or an error of the engine."""
 EndedWell = Callable[[Sequence[str]], Awaitable[str | None]]
 """Wait until these have ended: None when all did well, else what went wrong."""
+FailedLater = Callable[[Sequence[str]], Awaitable[int]]
+"""How many of these, which were done, came to a bad end since."""
 
 
 async def run_bulk(
@@ -98,6 +100,7 @@ async def run_bulk(
     pace: Pace,
     *,
     ended_well: EndedWell | None = None,
+    failed_later: FailedLater | None = None,
     on_item: Callable[[Item, int], None] = lambda item, total: None,
 ) -> Report:
     """Act on each target in order. What it did not come to is in the report as skipped.
@@ -119,9 +122,12 @@ async def run_bulk(
             item = await _one(act, target, f"{bulk}/{target}")
         items.append(item)
         on_item(item, len(ids))
-        failed = sum(one.result == "failed" for one in items)
-        if stopped is None and pace.most_failures is not None and failed > pace.most_failures:
-            stopped = f"stopped: {failed} failed, more than {pace.most_failures}"
+        if stopped is None and pace.most_failures is not None:
+            failed = sum(one.result == "failed" for one in items)
+            if failed_later is not None:
+                failed += await failed_later([one.id for one in items if one.result == "done"])
+            if failed > pace.most_failures:
+                stopped = f"stopped: {failed} failed, more than {pace.most_failures}"
     return Report.of(bulk, items)
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, metadata
@@ -48,6 +48,9 @@ _REVIEWS = (
     "Fast delivery and helpful people.",
     "The switch is awful and the light is poor.",
 )
+
+OnProgress = Callable[[int, int], None]
+"""Called with how many runs have ended, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,12 @@ async def fill(demo: Demo, *, delay_ms: int) -> list[str]:
         return [(await gateway.send(command)).run_id for command in first_runs(demo, delay_ms=delay_ms)]
 
 
-async def execute(demo: Demo) -> Overview:
+async def execute(demo: Demo, on_progress: OnProgress = lambda done, of: None) -> Overview:
     """Create the first runs and execute them here, quickly; the overview afterwards. Bounded in time."""
     async with Gateway(demo.settings) as gateway:
         run_ids = [(await gateway.send(command)).run_id for command in first_runs(demo, delay_ms=20)]
         async with gateway.engine.worker(concurrency=8, drain_timeout=timedelta(seconds=5)):
-            await _until_ended(gateway, run_ids)
+            await _until_ended(gateway, run_ids, on_progress)
             await _until_dead_letter(gateway)
         return await gateway.inspector.overview()
 
@@ -203,13 +206,15 @@ def _create(workflow_id: str, given: dict[str, Any], config: dict[str, dict[str,
     )
 
 
-async def _until_ended(gateway: Gateway, run_ids: Sequence[str]) -> None:
+async def _until_ended(gateway: Gateway, run_ids: Sequence[str], on_progress: OnProgress) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _EXECUTE_S
     waiting = RunFilter(ids=tuple(run_ids))
     while loop.time() < deadline:
         page = await gateway.inspector.runs(waiting, PageRequest(limit=len(run_ids)))
-        if all(run.status in TERMINAL_RUN for run in page.items):
+        ended = sum(run.status in TERMINAL_RUN for run in page.items)
+        on_progress(ended, len(run_ids))
+        if ended == len(run_ids):
             return
         await gateway.changed(0.5)
 

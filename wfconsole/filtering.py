@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -32,7 +32,6 @@ FIELDS = (
     "status", "wf", "stage", "id", "key", "model", "code", "fp", "bulk", "error",
     "cost", "dur", "idle", "attempt", "since", "until", "ended",
 )  # fmt: skip
-_NOT_YET = frozenset({"idle", "attempt"})
 _LISTS = {
     "status": "status",
     "wf": "workflow_id",
@@ -61,6 +60,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 # The smallest steps the store keeps: they turn "more than" into "at least".
 _COST_STEP = Decimal("0.000000001")
 _DURATION_STEP = timedelta(milliseconds=1)
+_COMPARED_EXAMPLES = {"cost": "1", "attempt": "1"}
 
 
 class FilterError(ValueError):
@@ -94,9 +94,9 @@ def parse_filter(text: str, *, now: datetime, tz: tzinfo) -> RunFilter:
     return RunFilter(**found)
 
 
-def parse_terms(text: str) -> list[Term]:
-    """The terms of a filter text, in order. Raises `FilterError` for an unknown field or an open quote."""
-    return [_term(raw, pieces) for raw, pieces in _tokens(text)]
+def parse_terms(text: str, fields: Sequence[str] = FIELDS) -> list[Term]:
+    """The terms of a filter text, in order. Raises `FilterError` for a field not among `fields` or an open quote."""
+    return [_term(raw, pieces, fields) for raw, pieces in _tokens(text)]
 
 
 def parse_duration(text: str) -> timedelta:
@@ -162,20 +162,18 @@ def _tokens(text: str) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
         yield raw, pieces
 
 
-def _term(raw: str, pieces: list[tuple[str, bool]]) -> Term:
+def _term(raw: str, pieces: list[tuple[str, bool]], fields: Sequence[str]) -> Term:
     first = pieces[0][0]
     negated = first.startswith("-") and raw != "-"
     first = first[1:] if negated else first
     name, colon, rest = first.partition(":")
     field = name.lower() if colon else ""
     values = _alternatives([(rest if colon else first, False), *pieces[1:]], raw)
-    if colon and field not in FIELDS:
-        nearest = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.0)[0]
+    if colon and field not in fields:
+        nearest = difflib.get_close_matches(field, fields, n=1, cutoff=0.0)[0]
         raise FilterError(
             raw, f"unknown field {name!r} in {raw}; nearest is {nearest}: (quote the text to search for it)"
         )
-    if negated and field not in _NEGATABLE:
-        raise FilterError(raw, f"{raw}: {field}: can't be negated yet")
     return Term(raw, negated, field, values)
 
 
@@ -191,9 +189,11 @@ def _alternatives(pieces: list[tuple[str, bool]], raw: str) -> tuple[str, ...]:
 
 
 def _apply(term: Term, found: dict[str, Any], now: datetime, tz: tzinfo) -> None:
-    if term.field in _NOT_YET:
-        raise FilterError(term.text, f"{term.field}: is not available yet")
-    if not term.field:
+    if term.negated and term.field not in _NEGATABLE:
+        unwanted: dict[str, Any] = {}
+        _apply(replace(term, negated=False), unwanted, now, tz)
+        found["excluding"] = (*found.get("excluding", ()), RunFilter(**unwanted))
+    elif not term.field:
         _bare(term, found)
     elif term.field in ("since", "until", "ended"):
         _moment(term, found, now, tz)
@@ -201,6 +201,10 @@ def _apply(term: Term, found: dict[str, Any], now: datetime, tz: tzinfo) -> None
         _compare(term, found, "cost", _money, _COST_STEP)
     elif term.field == "dur":
         _compare(term, found, "duration", parse_duration, _DURATION_STEP)
+    elif term.field == "idle":
+        _compare(term, found, "idle", parse_duration, _DURATION_STEP)
+    elif term.field == "attempt":
+        _compare(term, found, "attempt", _number, 1)
     else:
         _listed(term, found)
 
@@ -263,12 +267,18 @@ def _money(text: str) -> Decimal:
     return amount
 
 
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError(f"{text!r} is no number of attempts")
+    return int(text)
+
+
 def _compare(term: Term, found: dict[str, Any], name: str, read: Callable[[str], Any], step: Any) -> None:
     comparison = _COMPARISON.fullmatch(_only(term))
     if comparison is None:
         raise FilterError(
             term.text,
-            f"{term.text}: compare with > < >= or <=, as in {term.field}:>{'1' if name == 'cost' else '30s'}",
+            f"{term.text}: compare with > < >= or <=, as in {term.field}:>{_COMPARED_EXAMPLES.get(term.field, '30s')}",
         )
     try:
         bound = read(comparison[2])

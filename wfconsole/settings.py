@@ -22,12 +22,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 APP = "wfconsole"
 MEMORY_URLS = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _SQLITE_FILE = "sqlite:///"
-_TABLES = frozenset({"profiles", "keys", "sinks", "providers", "budgets", "ai"})
+_TABLES = frozenset({"profiles", "keys", "sinks", "providers", "budgets", "blobs", "ai"})
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
 class SettingsError(ValueError):
     """The settings can't be used; the message is one line and says where."""
+
+
+class BlobSettings(BaseModel):
+    """What `[blobs]` may say: where large payloads and artifacts lie, if not with the database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str | None = None
+    """`s3://bucket/prefix`, `gs://…`, `az://container/…` or `file:///folder`."""
+
+    @field_validator("url")
+    @classmethod
+    def _shared(cls, url: str | None) -> str | None:
+        if url is not None and url.startswith("memory:"):
+            raise ValueError("blobs in memory are seen by one process only; use s3://, gs://, az:// or file:///")
+        return url or None
 
 
 class Profile(BaseModel):
@@ -39,6 +54,7 @@ class Profile(BaseModel):
     read_only: bool | None = None
     colour: str | None = None
     confirm: Literal["ask", "typed"] | None = None
+    blobs: BlobSettings | None = None
 
 
 class SinkSettings(BaseModel):
@@ -102,6 +118,7 @@ class Settings(BaseModel):
     actor: str | None = None
     demo: bool = False
     keys: dict[str, str] = {}
+    blobs: BlobSettings = BlobSettings()
     sinks: dict[str, SinkSettings] = {}
     providers: dict[str, Any] = Field(default={})
     budgets: BudgetSettings = BudgetSettings()
@@ -257,6 +274,7 @@ def _rewrite(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     readers: dict[str, Callable[[str, str], object]] = {
         "db": _text,
+        "blobs": lambda _, text: {"url": text},
         "workflows": lambda _, text: [part.strip() for part in text.split(",") if part.strip()],
         "profile": _text,
         "theme": _text,

@@ -13,9 +13,12 @@ from engine.inspector.money_views import (
 )
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
+from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
+from engine.inspector.stages import ArtifactContent, AttemptValues, UsualTimes
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
+    CauseView,
     CostRow,
     EventView,
     Explanation,
@@ -26,6 +29,7 @@ from engine.inspector.views import (
     RunDetail,
     RunSummary,
     StageView,
+    TrendView,
     WorkerView,
     WorkflowView,
 )
@@ -35,12 +39,16 @@ from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageS
 __all__ = [
     "AICallView",
     "AnnotationView",
+    "ArtifactContent",
     "ArtifactView",
+    "AttemptValues",
     "AttemptView",
     "AuditView",
     "CallNotFound",
+    "CauseView",
     "CostComparison",
     "CostRow",
+    "DeadLetterGroup",
     "Delivery",
     "EventView",
     "ExpectedCost",
@@ -48,6 +56,7 @@ __all__ = [
     "FailureView",
     "Inspector",
     "JobStatus",
+    "LeaseView",
     "LogLevel",
     "LogLine",
     "Overview",
@@ -67,6 +76,9 @@ __all__ = [
     "Spending",
     "StageStatus",
     "StageView",
+    "TrendView",
+    "UnfinishedView",
+    "UsualTimes",
     "WorkerView",
     "WorkflowView",
 ]

@@ -60,8 +60,10 @@ def event_view(record: EventRecord) -> EventView:
 
 def cost_row(found: CostSum) -> CostRow:
     """`key` joins the values of several keys with ` · `; `-` stands for calls without that value."""
+    keys = [NO_KEY if value is None else value for value in found.key]
     return CostRow(
-        key=_BETWEEN.join(NO_KEY if value is None else value for value in found.key),
+        key=_BETWEEN.join(keys),
+        keys=keys,
         calls=found.calls,
         runs=found.runs,
         failed=found.failed,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
-from engine.definition.registry import WorkflowRegistry
-from engine.definition.workflow import Workflow
 from engine.errors import InvalidInput, Problem, RunNotFound
 from engine.inspector import fleet, history
 from engine.inspector.details import DetailParts, detail_of
@@ -18,7 +15,9 @@ from engine.inspector.money import MoneyInspector, PriceOf
 from engine.inspector.notes import LEGACY, AnnotationView, annotation_view, legacy_views
 from engine.inspector.operations import OperationsInspector
 from engine.inspector.payloads import Payloads
+from engine.inspector.places import PlacesInspector, Registered
 from engine.inspector.plans import PlanCache
+from engine.inspector.stages import StagesInspector
 from engine.inspector.summaries import RunParts, summary_of
 from engine.inspector.views import (
     EventView,
@@ -44,10 +43,9 @@ _MOST_CANDIDATES = 10
 _RATE_WINDOW = timedelta(minutes=1)
 _FAIL_WINDOW = timedelta(hours=1)
 R = TypeVar("R")
-Registered = Callable[[], Mapping[str, Workflow]] | WorkflowRegistry
 
 
-class Inspector(OperationsInspector, MoneyInspector):
+class Inspector(OperationsInspector, StagesInspector, PlacesInspector, MoneyInspector):
     """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows;
     `price_of`: what models cost.
 
@@ -196,11 +194,20 @@ class Inspector(OperationsInspector, MoneyInspector):
 
         return await self._read_of(run_id, read)
 
-    async def dead_letters(self, run_id: str | None = None, page: PageRequest = FIRST_PAGE) -> Page[EventView]:
-        """Events given up, the latest first unless the page names a sort. Raises `RunNotFound`."""
+    async def dead_letters(
+        self,
+        run_id: str | None = None,
+        page: PageRequest = FIRST_PAGE,
+        *,
+        fingerprint: str | None = None,
+        sink: str | None = None,
+        prefix: str | None = None,
+    ) -> Page[EventView]:
+        """Events given up, the latest first unless the page names a sort; of one cause, one sink, or whose ids begin
+        with `prefix`. Raises `RunNotFound`."""
 
         def read(reads: ReadStore) -> Page[EventView]:
-            found = reads.dead_letters(run_id, page)
+            found = reads.dead_letters(run_id, page, fingerprint=fingerprint, sink=sink, prefix=prefix)
             if not found.items:
                 _must_exist(reads, run_id)
             return Page[EventView](items=list(map(history.event_view, found.items)), next_cursor=found.next_cursor)
@@ -264,17 +271,13 @@ class Inspector(OperationsInspector, MoneyInspector):
         registered = self._known_here()
         return await self._persistence.read(lambda reads: fleet.workflows(reads, registered, self._plans))
 
-    def _known_here(self) -> dict[str, Workflow]:
-        if isinstance(self._registered, WorkflowRegistry):
-            return {workflow.id: workflow for workflow in self._registered}
-        return dict(self._registered())
-
 
 def _overview(reads: ReadStore) -> Overview:
     now = reads.now
     counts = dict.fromkeys((status.value for status in RunStatus), 0)
     for one in reads.counts():
         counts[one.status] += one.count
+    retrying, waiting = reads.derived_counts()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     activity = reads.activity(long_window=now - _FAIL_WINDOW, short_window=now - _RATE_WINDOW, day=midnight)
     return Overview(
@@ -289,6 +292,8 @@ def _overview(reads: ReadStore) -> Overview:
         cost_today=Decimal(activity.cost),
         unpriced_today=activity.unpriced,
         as_of=now,
+        retrying=retrying,
+        waiting=waiting,
     )
 
 

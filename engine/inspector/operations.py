@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from engine.errors import RunNotFound
-from engine.inspector.views import View
+from engine.inspector.views import CauseView, TrendView, View
 from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.json import loads
 from engine.model.read_records import FailureSum
@@ -21,6 +21,10 @@ R = TypeVar("R")
 FIRST_PAGE = PageRequest()
 EVERY_RUN = RunFilter()
 MOST_CAUSES = 1_000
+_HOURS = 24
+_HOT_WINDOW = timedelta(minutes=10)
+_HOT = 6
+"""Failures of one cause within the window that make it stand out."""
 
 
 class AuditView(View):
@@ -111,6 +115,22 @@ class OperationsInspector:
 
         def read(reads: ReadStore) -> Page[FailureView]:
             return Page[FailureView](items=list(map(_failure_view, reads.failures(filter, MOST_CAUSES))))
+
+        return await self._persistence.read(read)
+
+    async def trends(self) -> TrendView:
+        """The pace of the last 24 hours, and the cause that strikes again and again, if one does."""
+
+        def read(reads: ReadStore) -> TrendView:
+            hour = reads.now.replace(minute=0, second=0, microsecond=0)
+            day = hour - timedelta(hours=_HOURS - 1)
+            within = reads.now - _HOT_WINDOW
+            hot = reads.hot_cause(within=within, least=_HOT, since=reads.now - timedelta(hours=_HOURS))
+            return TrendView(
+                ended=reads.ended_by_hour(day, _HOURS),
+                hot=None if hot is None else CauseView(**hot._asdict()),
+                as_of=reads.now,
+            )
 
         return await self._persistence.read(read)
 

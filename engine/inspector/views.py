@@ -35,6 +35,30 @@ class Overview(View):
     cost_today: Decimal
     unpriced_today: int
     as_of: datetime
+    retrying: int = 0
+    """Of the RUNNING: in backoff."""
+    waiting: int = 0
+    """Of the RUNNING: every active stage is suspended."""
+
+
+class CauseView(View):
+    """One cause that lets many runs fail just now."""
+
+    fingerprint: str
+    code: str | None
+    stage_id: str | None
+    runs: int
+    first_at: datetime
+
+
+class TrendView(View):
+    """The last day in short."""
+
+    ended: list[int]
+    """Runs ended in each of the last 24 hours, the oldest first; the last one is under way."""
+    hot: CauseView | None
+    """More than five failures of one cause in the last ten minutes."""
+    as_of: datetime
 
 
 class RunSummary(View):
@@ -212,6 +236,8 @@ class WorkflowView(View):
 
 class CostRow(View):
     key: str
+    keys: list[str] = []
+    """The value of each key asked for; `-` for calls without one."""
     calls: int
     runs: int
     failed: int

@@ -107,7 +107,7 @@ class Settling:
     def _fail_or_retry(self, stage: StageRecord, delivery: Delivery, ending: Failed, free: JobRecord) -> Settled:
         changes, claimed, job = self.changes, delivery.claimed, delivery.claimed.job
         policy = self.course.plan(changes.run(job.run_id)).stage(job.stage_id).retry
-        again = after_failure(policy, tries=job.tries, retryable=ending.retryable, draw=random.random)
+        again = after_failure(policy, tries=job.tries, retryable=ending.retryable, draw=random.random, wait=ending.wait)
         if again is None:
             changes.finish_job(
                 claimed.lease,

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 class RunFilter(BaseModel):
     """Which runs: every given field must match (AND), any of a tuple will do (OR; of `text`: all).
-    Excluded values come with `not_`.
+    Excluded values come with `not_`; what else a run must not match stands in `excluding`.
 
     `status` takes stored run statuses and the derived words `RETRYING` (in backoff) and `WAITING` (all active stages
     suspended). `text` searches id, idempotency key, input and error; `error` the error alone: both literal, any case.
@@ -35,16 +35,26 @@ class RunFilter(BaseModel):
     code: tuple[str, ...] = ()
     fingerprint: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
-    model: tuple[str, ...] = ()
-    """Models that were asked, as `provider/model`, or that answered."""
     bulk: tuple[str, ...] = ()
     """Ids of bulk actions: the runs they changed."""
+    model: tuple[str, ...] = ()
+    """`provider/model`, or the model alone: the runs with an AI call of it."""
     ids: tuple[str, ...] | None = None
     """Run ids or unique prefixes of them; an empty tuple matches nothing."""
     min_cost: Decimal | None = None
     max_cost: Decimal | None = None
     min_duration: timedelta | None = None
     max_duration: timedelta | None = None
+    min_idle: timedelta | None = None
+    """Nothing of it changed for so long; a run that has ended is not idle."""
+    max_idle: timedelta | None = None
+    min_attempt: int | None = None
+    """Of the stage whose attempts the summary shows."""
+    max_attempt: int | None = None
+    attention: bool = False
+    """Only what an operator should look at: failed, stuck, with an overdue poll, with a dead letter."""
+    excluding: tuple[RunFilter, ...] = ()
+    """None of these may match; what can't be compared, such as the duration of a run not started, does not match."""
 
 
 class AnnotationFilter(BaseModel):

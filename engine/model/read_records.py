@@ -102,6 +102,19 @@ class AttemptRow(NamedTuple):
     cost: Decimal | None
 
 
+class AttemptTexts(NamedTuple):
+    """What an attempt was given and what came of it, as stored; `input` is None where it was derived."""
+
+    attempt: int
+    generation: int
+    status: StageStatus
+    input: str | None
+    output: str | None
+    config: str | None
+    error: str | None
+    error_code: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RunCount:
     """How many runs of a workflow have a status."""
@@ -205,6 +218,16 @@ class Inconsistency:
     examples: list[str]
 
 
+class HotCause(NamedTuple):
+    """FAILED runs of one cause and stage that came thick and fast."""
+
+    fingerprint: str
+    code: str | None
+    stage_id: str | None
+    runs: int
+    first_at: datetime
+
+
 class FailureSum(NamedTuple):
     """FAILED runs of one workflow and stage with one fingerprint."""
 
@@ -237,3 +260,47 @@ class Situation:
     """AI calls under way, the oldest first."""
     limits: Mapping[str, Decimal | None] = field(default_factory=dict)
     """What operators allowed it to spend: by stage id, empty for the whole run."""
+
+
+class LeaseRow(NamedTuple):
+    """A job under a worker's lease; `since` is when its attempt began."""
+
+    job_id: str
+    worker_id: str | None
+    run_id: str
+    workflow_id: str
+    stage_id: str
+    attempt: int
+    since: datetime | None
+    leased_until: datetime | None
+
+
+class UnfinishedCount(NamedTuple):
+    """Unfinished runs of one definition that have reached one group (0: not started)."""
+
+    workflow_id: str
+    definition: str
+    group_no: int
+    runs: int
+
+
+class OpenStage(NamedTuple):
+    """A stage that unfinished runs of one definition have begun and not finished; `suspended`: in some it waits."""
+
+    workflow_id: str
+    definition: str
+    stage_id: str
+    suspended: bool
+
+
+class LetterGroup(NamedTuple):
+    """Dead letters with one cause at one sink; `types` is a list with commas."""
+
+    fingerprint: str | None
+    sink: str | None
+    example: str | None
+    types: str
+    events: int
+    runs: int
+    first_at: datetime
+    last_at: datetime

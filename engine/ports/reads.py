@@ -12,10 +12,15 @@ from engine.model.read_records import (
     Activity,
     AnnotationRow,
     AttemptRow,
+    AttemptTexts,
     CostSum,
     DefinitionRef,
     FailureSum,
+    HotCause,
     Inconsistency,
+    LeaseRow,
+    LetterGroup,
+    OpenStage,
     QueueCount,
     RunCount,
     RunRow,
@@ -25,6 +30,7 @@ from engine.model.read_records import (
     Slice,
     StagePrice,
     StageRow,
+    UnfinishedCount,
 )
 from engine.model.records import (
     AICallRecord,
@@ -80,6 +86,18 @@ class ReadStore(Protocol):
     def artifacts(self, run_id: str) -> list[ArtifactRecord]:
         """By stage, attempt and name."""
 
+    def attempt_texts(self, run_id: str, stage_id: str) -> list[AttemptTexts]:
+        """Every attempt of one stage with its payload texts, the one under way last."""
+
+    def suspended_state(self, run_id: str, stage_id: str) -> str | None:
+        """What a waiting stage remembers; None when there is nothing."""
+
+    def artifact(self, run_id: str, stage_id: str, name: str, attempt: int | None) -> ArtifactRecord | None:
+        """Of that attempt, or the latest of that name."""
+
+    def stage_times(self, run_ids: Sequence[str]) -> list[tuple[str, datetime, datetime]]:
+        """(stage id, start, end) of the completed stages of these runs."""
+
     def unpriced_attempts(self, run_id: str) -> set[tuple[str, int]]:
         """(stage id, attempt) of the run's AI calls without a known price."""
 
@@ -104,8 +122,22 @@ class ReadStore(Protocol):
     def events(self, run_id: str, page: PageRequest) -> Slice[EventRecord]:
         """By sequence."""
 
-    def dead_letters(self, run_id: str | None, page: PageRequest) -> Slice[EventRecord]:
-        """Events given up and not discarded, the latest first."""
+    def dead_letters(
+        self,
+        run_id: str | None,
+        page: PageRequest,
+        *,
+        fingerprint: str | None = None,
+        sink: str | None = None,
+        prefix: str | None = None,
+    ) -> Slice[EventRecord]:
+        """Events given up and not discarded, the latest first; `prefix` is of their ids."""
+
+    def dead_letter_groups(self, limit: int) -> list[LetterGroup]:
+        """Dead letters by cause and sink, the largest group first."""
+
+    def events_by_id(self, event_ids: Sequence[str]) -> list[EventRecord]:
+        """By id; unknown ids are left out."""
 
     def annotations(
         self,
@@ -127,11 +159,29 @@ class ReadStore(Protocol):
     def activity(self, *, long_window: datetime, short_window: datetime, day: datetime) -> Activity:
         """`ended` counts from `long_window` on, `ended_lately` from `short_window`, costs from `day`."""
 
+    def derived_counts(self) -> tuple[int, int]:
+        """How many RUNNING runs are in backoff, and how many wait for outside: all that is active suspended."""
+
+    def ended_by_hour(self, since: datetime, hours: int) -> list[int]:
+        """How many runs ended in each hour from `since` on."""
+
+    def hot_cause(self, *, within: datetime, least: int, since: datetime) -> HotCause | None:
+        """The cause with most failures from `within` on, if they are `least` or more; counted from `since` on."""
+
     def workers(self) -> list[WorkerRecord]:
         """Those that registered and neither left nor were forgotten, by id."""
 
     def queue(self) -> list[QueueCount]:
         """One for each workflow with jobs that aren't done or runs that are PENDING, by id."""
+
+    def leases(self, limit: int) -> list[LeaseRow]:
+        """The jobs being executed, by worker, the longest first."""
+
+    def unfinished(self) -> list[UnfinishedCount]:
+        """PENDING and RUNNING runs by workflow, definition and group reached."""
+
+    def open_stages(self) -> list[OpenStage]:
+        """The unfinished stages of RUNNING runs, by workflow, definition and stage."""
 
     def definitions(self) -> list[DefinitionRef]:
         """The newest stored definition of each workflow, by id."""

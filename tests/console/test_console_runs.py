@@ -26,7 +26,7 @@ async def test_runs_counts_and_header_are_there() -> None:
         await rows_shown(app, pilot, 12)
         text = screen_text(app)
         assert run_id_of(0)[:8] in text
-        assert "running 6" in app.screen.query_one(StatusCounts).plain
+        assert "running 2" in app.screen.query_one(StatusCounts).plain
         header = app.screen.query_one(HeaderBar).plain
         assert "demo.db  RW  12:04 UTC  ● live" in header
         assert "worker: none" in header
@@ -69,7 +69,7 @@ async def test_the_panel_is_asked_for_when_the_window_grows() -> None:
 async def test_a_tiny_window_shows_the_counts_and_says_so() -> None:
     async with opened(FakeGateway(), size=(50, 10)) as (app, pilot):
         await until(pilot, lambda: "too small" in screen_text(app), "the message")
-        assert "6 running, 2 failed" in screen_text(app)
+        assert "2 running, 2 failed" in screen_text(app)
 
 
 async def test_a_filter_is_applied_and_escape_clears_it() -> None:

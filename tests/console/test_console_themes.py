@@ -16,9 +16,9 @@ from wfconsole.tui.themes import ThemeError, load_themes, parse_theme
 def test_the_shipped_themes_are_complete(tmp_path: Path) -> None:
     found = load_themes(tmp_path / "none")
     assert found.warnings == ()
-    assert set(found.found) == {"dark", "light", "contrast"}
+    assert set(found.found) == {"dark", "light", "contrast", "colour-blind", "sixteen"}
     for theme in found.found.values():
-        assert set(theme.variables) == set(themes.VARIABLES), theme.name
+        assert set(theme.variables) >= set(themes.VARIABLES), theme.name
     assert not found.found["light"].dark
 
 
@@ -52,7 +52,7 @@ def test_the_operator_s_file_wins_and_a_bad_one_is_a_warning(tmp_path: Path) -> 
     assert found.warnings[0].startswith("theme bad.toml: ")
 
 
-@pytest.mark.parametrize("name", ["dark", "light", "contrast", "textual-light"])
+@pytest.mark.parametrize("name", ["dark", "light", "contrast", "colour-blind", "sixteen", "textual-light"])
 async def test_every_theme_paints(name: str) -> None:
     settings = Settings(db="sqlite:///demo.db", tz="utc", theme=name)
     async with opened(FakeGateway(), settings=settings) as (app, _):
@@ -66,3 +66,20 @@ async def test_an_unknown_theme_is_said_and_the_default_taken() -> None:
         await until(pilot, lambda: toasts(app), "the warning")
         assert "no theme 'neon'" in toasts(app)[0]
         assert app.theme == "dark"
+
+
+async def test_r18_a_theme_file_is_taken_in_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(themes, "user_folder", lambda: tmp_path)
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="light")
+    async with opened(FakeGateway(), settings=settings) as (app, pilot):
+        (tmp_path / "mine.toml").write_text('name = "light"\nprimary = "#123456"\n')
+        await until(pilot, lambda: app.theme_variables["primary"] == "#123456", "the new colour")
+        (tmp_path / "mine.toml").write_text("name = [")
+        await until(pilot, lambda: any("mine.toml" in text for text in toasts(app)), "what is wrong with it")
+        assert app.theme == "light"
+
+
+async def test_r18_the_sixteen_colours_stay_the_terminal_s() -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="sixteen")
+    async with opened(FakeGateway(), settings=settings) as (app, _):
+        assert app.native_ansi_color

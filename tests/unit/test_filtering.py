@@ -63,6 +63,15 @@ def test_no_text_matches_everything() -> None:
             "dur:>=1h30m dur:<=2d",
             RunFilter(min_duration=timedelta(minutes=90), max_duration=timedelta(days=2)),
         ),
+        ("model:openai/gpt-4o,sonnet", RunFilter(model=("openai/gpt-4o", "sonnet"))),
+        ("bulk:7f", RunFilter(bulk=("7f",))),
+        ("idle:>=5m idle:<=1h", RunFilter(min_idle=timedelta(minutes=5), max_idle=timedelta(hours=1))),
+        ("attempt:>1 attempt:<5", RunFilter(min_attempt=2, max_attempt=4)),
+        ("-stage:embed,ocr", RunFilter(excluding=(RunFilter(stage_id=("embed", "ocr")),))),
+        (
+            "-cost:>=2 -since:2h",
+            RunFilter(excluding=(RunFilter(min_cost=Decimal(2)), RunFilter(since=NOW - timedelta(hours=2)))),
+        ),
         ("since:2h", RunFilter(since=NOW - timedelta(hours=2))),
         ("ended:1d", RunFilter(ended_since=NOW - timedelta(days=1))),
         ("until:2026-11-23T02:10:00Z", RunFilter(until=datetime(2026, 11, 23, 2, 10, tzinfo=UTC))),
@@ -109,8 +118,11 @@ def test_a_clock_time_lies_in_the_past_or_ahead_as_asked() -> None:
         ("stauts:failed", "nearest is status:"),
         ("http://example.org", "quote"),
         ("status:faild", "nearest is failed"),
-        ("idle:>5m", "idle: is not available yet"),
-        ("-stage:embed", "can't be negated yet"),
+        ("idle:5m", "as in idle:>30s"),
+        ("attempt:2", "as in attempt:>1"),
+        ("attempt:>two", "no number of attempts"),
+        ("-cost:>many", "no amount"),
+        ("-stage:", "a value is missing"),
         ("cost:5", "compare with"),
         ("cost:>many", "no amount"),
         ("cost:>NaN", "no amount"),
@@ -146,6 +158,13 @@ def test_durations() -> None:
 def test_any_text_gives_a_filter_or_a_filter_error(text: str) -> None:
     with contextlib.suppress(FilterError):
         assert isinstance(read(text), RunFilter)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_term_of_the_grammar_can_be_asked_for_and_negated(field: str) -> None:
+    value = {"status": "failed", "cost": ">1", "dur": ">1s", "idle": ">1s", "attempt": ">1"}.get(field, "2h")
+    assert read(f"{field}:{value}") != RunFilter()
+    assert read(f"-{field}:{value}") not in (RunFilter(), read(f"{field}:{value}"))
 
 
 @given(st.text(min_size=1, max_size=30))

@@ -9,14 +9,14 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from engine.commands import CancelRun, PollNow, RerunFrom, RerunFromResult, RetryFailed
-from engine.errors import IllegalTransition
+from engine.commands import RerunFromResult
 from engine.inspector.views import RunDetail, RunSummary
 from engine.model.criteria import PageRequest, RunFilter
 from engine.model.ids import new_id
 from engine.model.status import RunStatus
 from wfconsole.actions import stages_again
 from wfconsole.bulk import Item, Pace, Report, Skipped, run_bulk
+from wfconsole.bulk_verbs import cancelling, polling, rerunning, retrying
 from wfconsole.cli.exits import DONE, PARTLY, NotFound, UsageError
 from wfconsole.cli.given import read_config
 from wfconsole.cli.output import talk
@@ -44,32 +44,20 @@ async def cancel(session: Session) -> int:
     """Cancel runs. Already cancelled ones are skipped, other ended ones refused."""
     reason = session.arguments.reason
 
-    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
-        answer = await gateway.send(CancelRun(run_id=run_id, reason=reason, idempotency_key=key))
-        if not answer.cancelled:
-            now: RunDetail = await gateway.inspector.run(run_id)
-            if now.status is RunStatus.CANCELLED:
-                raise Skipped("already cancelled")
-            raise IllegalTransition(run_id, now.status, "cancel it")
-        return answer
-
     def consequence(run: RunDetail) -> str:
         return f"would stop it ({run.status}{', in ' + ', '.join(run.current_stages) if run.current_stages else ''})"
 
-    return await _act_on(session, Verb("Cancel", act, consequence, ends_runs=True))
+    return await _act_on(session, Verb("Cancel", cancelling(reason), consequence, ends_runs=True))
 
 
 async def retry(session: Session) -> int:
     """Run the failed stages of failed runs again; completed siblings are kept."""
 
-    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
-        return await gateway.send(RetryFailed(run_id=run_id, idempotency_key=key))
-
     def consequence(run: RunDetail) -> str:
         failed = [stage.stage_id for stage in run.stages if stage.status == "FAILED"]
         return f"would run again: {', '.join(failed)}" if failed else f"would be refused: it is {run.status}"
 
-    return await _act_on(session, Verb("Retry the failed stages of", act, consequence))
+    return await _act_on(session, Verb("Retry the failed stages of", retrying, consequence))
 
 
 async def rerun(session: Session) -> int:
@@ -77,33 +65,21 @@ async def rerun(session: Session) -> int:
     given = session.arguments
     config = read_config(given.set_config)
 
-    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
-        command = RerunFrom(
-            run_id=run_id,
-            from_stage_id=given.from_stage,
-            config=config,
-            reuse_ai=given.reuse_ai,
-            idempotency_key=key,
-        )
-        return await gateway.send(command)
-
     def consequence(run: RunDetail) -> str:
         again, reused = stages_again(run, given.from_stage)
         return f"would run again: {', '.join(again)}; reused: {', '.join(reused) or 'nothing'}"
 
-    return await _act_on(session, Verb(f"Rerun from {given.from_stage}", act, consequence))
+    return await _act_on(
+        session,
+        Verb(f"Rerun from {given.from_stage}", rerunning(given.from_stage, config, given.reuse_ai), consequence),
+    )
 
 
 async def poll(session: Session) -> int:
     """Poll now, or skip a backoff."""
-
-    async def act(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
-        answer = await gateway.send(PollNow(run_id=run_id))
-        if not answer.stages:
-            raise Skipped("nothing of it waits")
-        return answer
-
-    return await _act_on(session, Verb("Poll", act, lambda run: f"would poll {', '.join(run.current_stages) or '-'}"))
+    return await _act_on(
+        session, Verb("Poll", polling, lambda run: f"would poll {', '.join(run.current_stages) or '-'}")
+    )
 
 
 async def _act_on(session: Session, verb: Verb) -> int:

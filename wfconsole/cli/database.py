@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from wfconsole.cli.exits import DATABASE, DONE, UsageError
-from wfconsole.cli.output import talk
+from wfconsole.cli.output import Cell, talk
 from wfconsole.cli.progress import ProgressLine
 from wfconsole.cli.session import Session
 from wfconsole.filtering import parse_duration
+from wfconsole.formatting import count, size
 
 if TYPE_CHECKING:
     from engine.bootstrap import Engine, PruneReport
@@ -22,7 +23,10 @@ async def upgrade(session: Session) -> int:
     from engine.bootstrap import upgrade_schema
 
     session.forbid_read_only()
-    before, after = await asyncio.to_thread(upgrade_schema, session.settings.database)
+    with ProgressLine() as line:
+        line.paint(0.0, "upgrading the schema")
+        before, after = await asyncio.to_thread(upgrade_schema, session.settings.database)
+        line.paint(1.0, "upgraded")
     if session.out.as_json:
         session.out.document({"from": before, "to": after})
     elif before == after:
@@ -44,6 +48,45 @@ async def check(session: Session) -> int:
     if not state.ok:
         talk("run `wfconsole db upgrade`")
     return DONE if state.ok else DATABASE
+
+
+async def stats(session: Session) -> int:
+    """How large the database is, table by table."""
+    from engine.bootstrap import database_statistics, display_url
+
+    found = await asyncio.to_thread(database_statistics, session.settings.database)
+    shown = display_url(session.settings.database)
+    if session.out.as_json:
+        session.out.document({"database": shown, **asdict(found)})
+        return DONE
+    session.out.line((shown, "bold"), f" schema {found.schema or 'none'}")
+    parts = [size(found.bytes)]
+    parts += [f"{size(found.free_bytes)} free"] if found.free_bytes is not None else []
+    parts += [f"{size(found.log_bytes)} write-ahead log"] if found.log_bytes is not None else []
+    session.out.line(", ".join(parts))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            table.name,
+            f"{'~' if table.estimated else ''}{count(table.rows)}",
+            "-" if table.bytes is None else size(table.bytes),
+        )
+        for table in sorted(found.tables, key=lambda table: (-(table.bytes or 0), -table.rows, table.name))
+    ]
+    session.out.table(("TABLE", "ROWS", "SIZE"), rows, right=frozenset({"ROWS", "SIZE"}))
+    return DONE
+
+
+async def roles(session: Session) -> int:
+    """SQL for the roles of a Postgres: one that works, one that only reads."""
+    from engine.bootstrap import database_roles
+
+    script = database_roles(session.settings.database, session.arguments.prefix)
+    if session.out.as_json:
+        session.out.document({"sql": script})
+    else:
+        for line in script.splitlines():
+            session.out.line(line)
+    return DONE
 
 
 async def prune(session: Session) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wfconsole.cli.exits import DONE, UsageError
 from wfconsole.cli.output import talk
+from wfconsole.cli.progress import ProgressLine
 from wfconsole.cli.runs import print_overview
 from wfconsole.cli.session import Place, Session
 from wfconsole.demo import Trickle, execute, fill, prepare
@@ -24,7 +25,11 @@ def demo(session: Session) -> int:
     try:
         if session.arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
             talk("executing the sample workflows in a scratch database")
-            print_overview(session.out, asyncio.run(execute(prepared)))
+            with ProgressLine() as bar:
+                overview = asyncio.run(
+                    execute(prepared, lambda done, of: bar.paint(done / max(of, 1), f"{done} of {of} runs"))
+                )
+            print_overview(session.out, overview)
         else:
             asyncio.run(fill(prepared, delay_ms=_WATCHABLE_MS))
             with Trickle(prepared):

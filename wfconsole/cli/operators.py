@@ -160,5 +160,8 @@ async def test_sink(session: Session) -> int:
         await sink.emit(parse_event({**event, "causation_id": "test"}))
     except Exception as error:
         raise UsageError(f"{session.arguments.sink} did not take it: {error}") from error
-    session.out.line(session.arguments.sink, "took the test event")
+    if session.out.as_json:
+        session.out.document({"id": session.arguments.sink, "taken": True})
+    else:
+        session.out.line(session.arguments.sink, "took the test event")
     return DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from wfconsole.cli.encoding import page
-from wfconsole.cli.exits import DONE
+from wfconsole.cli.exits import DONE, NOT_ALLOWED
 from wfconsole.cli.output import Cell, talk
 from wfconsole.cli.session import Session
 from wfconsole.formatting import age, count
@@ -33,6 +33,38 @@ async def workflows(session: Session) -> int:
     headers = ("WORKFLOW", "DEFINITION", "HERE", "WORKERS", "UNFINISHED", "", "STAGES")
     session.out.table(headers, rows, right=frozenset({"WORKERS", "UNFINISHED"}))
     return DONE
+
+
+async def check(session: Session) -> int:
+    """Would unfinished runs survive the definitions given here? Exit code 4 if some would not."""
+    async with session.gateway() as gateway:
+        found = await gateway.inspector.unfinished()
+    lost = [view for view in found if not view.survives]
+    if session.out.as_json:
+        session.out.document(page(found))
+        return NOT_ALLOWED if lost else DONE
+    rows: list[tuple[Cell, ...]] = [
+        (
+            view.workflow_id,
+            view.fingerprint,
+            count(view.runs),
+            ("yes", "status-ok") if view.survives else ("NO", "status-failed"),
+            str(len(view.workers)),
+            "; ".join(view.problems) or ("the same definition" if view.registered else "changed, and they go on"),
+        )
+        for view in found
+    ]
+    session.out.table(
+        ("WORKFLOW", "DEFINITION", "UNFINISHED", "SURVIVE", "WORKERS", "WHY"),
+        rows,
+        right=frozenset({"UNFINISHED", "WORKERS"}),
+    )
+    if not found:
+        talk("no unfinished runs: any definition will do")
+    if lost:
+        runs = sum(view.runs for view in lost)
+        talk(f"{count(runs)} unfinished runs would wait for ever or fail: keep a worker with the old definition")
+    return NOT_ALLOWED if lost else DONE
 
 
 async def workers(session: Session) -> int:

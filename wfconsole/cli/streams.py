@@ -85,6 +85,9 @@ class Follower:
         self._prefixed = prefixed
         # Where each stream was read to: the id of a line; none is before "0".
         places: Sequence[str | None] = run_ids or [None]
+        logs = hasattr(session.arguments, "since")
+        self._since = session.moment("since") if logs else None
+        self._until = session.moment("until") if logs else None
         self._after: dict[str | None, str] = dict.fromkeys(places, "0")
 
     async def begin_after(self, seen: Sequence[LogLine]) -> None:
@@ -133,7 +136,9 @@ class Follower:
         return (
             (level is None or _LEVELS.index(line.level) >= _LEVELS.index(level))
             and (stage is None or line.stage_id == stage)
-            and (search is None or search.lower() in line.message.lower())
+            and (search is None or search.lower() in _searched(line))
+            and (self._since is None or line.created_at >= self._since)
+            and (self._until is None or line.created_at < self._until)
         )
 
     async def _all_ended(self, run_ids: Sequence[str]) -> bool:
@@ -219,6 +224,11 @@ def _print_line(out: Printer, line: LogLine, prefixed: bool) -> None:
     cells.append(line.message)
     cells += [(f"{name}={_value(value)}", "dim") for name, value in line.fields.items()]
     out.line(*cells)
+
+
+def _searched(line: LogLine) -> str:
+    """Where a search looks, as the store does: in the message and in the fields."""
+    return f"{line.message}\n{json.dumps(line.fields, ensure_ascii=False, default=str)}".lower()
 
 
 def _value(value: object) -> str:

@@ -12,22 +12,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
-from textual.app import App, AutopilotCallbackType
+from textual.app import AutopilotCallbackType
 from textual.binding import Binding, BindingType
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
-from engine.errors import EngineError, StoreUnavailable
-from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary
-from wfconsole import formatting
-from wfconsole.actions import Answer, Operation, shortfall
+from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary, TrendView
 from wfconsole.formatting import TimeMode
+from wfconsole.keymap import problems_of, usable
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
+from wfconsole.tui.commanding import Commanding
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
+from wfconsole.tui.screens.costs import CostsScreen
 from wfconsole.tui.screens.dead_letters import DeadLettersScreen
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.live import LiveScreen
@@ -37,26 +36,30 @@ from wfconsole.tui.screens.run import RunScreen
 from wfconsole.tui.screens.runs import RunsScreen
 from wfconsole.tui.screens.workers import WorkersScreen
 from wfconsole.tui.screens.workflows import WorkflowsScreen
+from wfconsole.tui.state import ConsoleState
+from wfconsole.tui.trends import Trends
 from wfconsole.tui.widgets.header_bar import HeaderFacts
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
     from wfconsole.settings import Settings
 
-TOAST = 6.0
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
+
+STOPPABLE = ("marking", "gather", "command")
+"""Groups of workers that ctrl+c interrupts."""
 
 TIME_MODES: tuple[TimeMode, ...] = ("relative", "local", "utc")
 
 S = TypeVar("S", bound=RunSummary | EventView)
 
 
-class WorkflowConsole(App[None]):
+class WorkflowConsole(Commanding):
     """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
 
     `gateway` is an opened one to use: it is not closed, and no worker is started beside it. `clock` gives the
-    aware time now.
+    aware time now. `state` is what it remembers; beside a given gateway nothing, unless it is given too.
     After `run()`, `return_code` is the exit code of the process.
     """
 
@@ -66,6 +69,7 @@ class WorkflowConsole(App[None]):
     MODES: ClassVar = {
         "runs": RunsScreen,
         "logs": LogsScreen,
+        "costs": CostsScreen,
         "dlq": DeadLettersScreen,
         "workers": WorkersScreen,
         "workflows": WorkflowsScreen,
@@ -88,6 +92,7 @@ class WorkflowConsole(App[None]):
         filter: str | None = None,  # noqa: A002
         gateway: Gateway | None = None,
         clock: Callable[[], datetime] | None = None,
+        state: ConsoleState | None = None,
     ) -> None:
         if settings.no_color:
             os.environ["NO_COLOR"] = "1"
@@ -106,7 +111,11 @@ class WorkflowConsole(App[None]):
         self._leave = Leave.NOW
         self._interrupted_at = float("-inf")
         self.feed = Feed(self._connect, self._pulse_changed, self._overview_came)
-        self._themes = themes.load_themes()
+        self.themes_found = themes.load_themes()
+        self._theme_stamp = themes.stamp()
+        self._trends = Trends()
+        self.state = state or (ConsoleState() if gateway is not None or settings.demo else ConsoleState.of(settings))
+        self._colour = themes.usable_colour(settings.colour)
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -119,6 +128,7 @@ class WorkflowConsole(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        self._use_keys()
         self.set_interval(1.0, self._tick)
         self.run_worker(self.feed.run(), group="feed", exclusive=True)
         run_id, tab, stage = self._opening_run
@@ -127,17 +137,37 @@ class WorkflowConsole(App[None]):
         if run_id is not None:
             self.open_run(run_id, tab=tab, stage=stage)
 
+    def _use_keys(self) -> None:
+        """Remap as the settings say; what is wrong is said once."""
+        self.set_keymap(usable(self.settings.keys))
+        for problem in problems_of(self.settings.keys):
+            self.tell(problem, severity="warning")
+
+    def _reload_themes(self) -> None:
+        """A theme of the operator's was written: paint with it, or say what is wrong with it."""
+        self._theme_stamp, current = themes.stamp(), self.theme
+        self.themes_found = themes.load_themes()
+        for theme in self.themes_found.found.values():
+            self.register_theme(theme)
+        for warning in self.themes_found.warnings:
+            self.tell(warning, severity="warning")
+        if current in self.themes_found.found:
+            self.theme = "textual-dark" if current != "textual-dark" else "textual-light"
+            self.theme = current
+
     def _use_theme(self) -> None:
-        for theme in self._themes.found.values():
+        for theme in self.themes_found.found.values():
             self.register_theme(theme)
         wanted = self.settings.theme or themes.DEFAULT
         if wanted in self.available_themes:
             self.theme = wanted
         else:
-            known = ", ".join(sorted(self._themes.found))
+            known = ", ".join(sorted(self.themes_found.found))
             self.tell(f"no theme {wanted!r}; there are: {known}", severity="warning")
             self.theme = themes.DEFAULT if themes.DEFAULT in self.available_themes else "textual-dark"
-        for warning in self._themes.warnings:
+        if self.settings.colour and not self._colour:
+            self.tell(f"colour = {self.settings.colour!r} is no colour", severity="warning")
+        for warning in self.themes_found.warnings:
             self.tell(warning, severity="warning")
 
     @contextlib.asynccontextmanager
@@ -154,12 +184,6 @@ class WorkflowConsole(App[None]):
 
     # -- the feed's answers ----------------------------------------------------------------------
 
-    def source(self) -> Gateway:
-        """The gateway as it is connected now; raises `StoreUnavailable` when it is not."""
-        if self.feed.gateway is None:
-            raise StoreUnavailable("not connected to the database")
-        return self.feed.gateway
-
     async def last_lines(self, run_id: str, number: int) -> list[LogLine]:
         """The newest log lines of a run, oldest first."""
         page = await self.source().inspector.logs(run_id, page=PageRequest(limit=number))
@@ -171,23 +195,31 @@ class WorkflowConsole(App[None]):
             return
         if pulse.link is Link.LOST and pulse.cause:
             self.tell(f"the database can't be read: {pulse.cause}", severity="error")
-        self._refresh_frame()
+        self.refresh_frame()
 
     def _overview_came(self, overview: Overview) -> None:
         self.overview = overview
-        self._refresh_frame()
+        self.refresh_frame()
+        if self._trends.due:
+            self.run_worker(self._ask_trends(), group="trends", exclusive=True)
+
+    async def _ask_trends(self) -> None:
+        if self.feed.gateway is not None and await self._trends.ask(self.feed.gateway):
+            self.refresh_frame()
 
     @property
-    def place(self) -> LiveScreen | None:
-        """The place on top, below any dialog."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LiveScreen)), None)
+    def trends(self) -> TrendView | None:
+        """The last day, once it was asked for."""
+        return self._trends.view
 
-    def _refresh_frame(self) -> None:
+    def refresh_frame(self) -> None:
         place = self.place
         if place is not None:
             place.refresh_frame()
 
     def _tick(self) -> None:
+        if themes.stamp() != self._theme_stamp:
+            self._reload_themes()
         place = self.place
         if place is not None and place.alive:
             place.tick()
@@ -210,6 +242,10 @@ class WorkflowConsole(App[None]):
             worker=self._worker.word,
             overview=self.overview,
             ascii=self.settings.ascii,
+            profile=self.settings.profile or "",
+            colour=self._colour,
+            hot=self._trends.hot(self.zone),
+            plain=self.settings.no_color,
         )
 
     # -- what the places ask of it ---------------------------------------------------------------
@@ -230,32 +266,9 @@ class WorkflowConsole(App[None]):
         if run_id is not None:
             self.open_run(run_id)
 
-    async def carry_out(self, operation: Operation[S], subject: S, answer: Answer) -> None:
-        """Send what was confirmed, then say what came of it."""
-        run_id = subject.run_id if isinstance(subject, EventView) else subject.id
-        try:
-            result = await self.source().send(operation.command(subject, answer))
-        except EngineError as error:
-            self.tell(f"{operation.label}: {error}", severity="error")
-        else:
-            short = shortfall(result)
-            if short is not None:
-                self.tell(short, severity="warning")
-            else:
-                self.tell_done(f"{formatting.short_id(run_id)} {operation.done}", operation.twin(subject, answer))
-        self.feed.poke()
-
-    def tell(self, text: str, *, severity: SeverityLevel = "information") -> None:
-        """A toast; nothing in the text is read as markup."""
-        self.notify(safe_text(text, multiline=True, limit=600), severity=severity, timeout=TOAST, markup=False)
-
-    def tell_done(self, text: str, twin: str) -> None:
-        """What was done, and the command line that does the same."""
-        self.tell(f"{text}\n{twin}")
-
     def pause(self, paused: bool) -> None:
         self.feed.pause(paused)
-        self._refresh_frame()
+        self.refresh_frame()
 
     def next_time_mode(self) -> None:
         """Ages, then times of day here, then in UTC, and round again."""
@@ -285,11 +298,24 @@ class WorkflowConsole(App[None]):
         self.refresh(layout=True)
 
     def action_help_quit(self) -> None:
-        """ctrl+c: once says how to quit, twice asks."""
+        """ctrl+c: copies what is selected, else stops what goes on; twice asks to quit."""
+        if isinstance(self.screen, Dialog):
+            self.screen.action_no()
+            return
+        if selected := self.screen.get_selected_text():
+            self.screen.clear_selection()
+            self.run_worker(self.copy(selected), group="copy")
+            return
         now, before = time.monotonic(), self._interrupted_at
         self._interrupted_at = now
         if now - before <= TWICE:
-            self.run_worker(self._quit(), group="quit", exclusive=True)
+            self.run_worker(self.leave_console(), group="quit", exclusive=True)
+        elif self.stop_bulk():
+            self.tell("the bulk action stops after the run it is at")
+        elif any(
+            self.workers.cancel_group(node, group) for node in self.screen_stack for group in ("marking", "gather")
+        ):
+            self.tell("stopped")
         else:
             self.tell("ctrl+c again, or q, quits")
 
@@ -299,9 +325,9 @@ class WorkflowConsole(App[None]):
         """Leave; asks first when this console's worker executes something."""
         if isinstance(self.screen, Dialog):
             return
-        self.run_worker(self._quit(), group="quit", exclusive=True)
+        self.run_worker(self.leave_console(), group="quit", exclusive=True)
 
-    async def _quit(self) -> None:
+    async def leave_console(self) -> None:
         running = await self._worker.executing(self.feed.gateway)
         if not running:
             self.exit()
@@ -311,6 +337,8 @@ class WorkflowConsole(App[None]):
             if leave is not None:
                 self._leave = leave
                 self.exit()
+            else:
+                self.next_settings = None
 
         self.push_screen(QuitDialog(quit_question(running)), answered)
 

@@ -14,6 +14,11 @@ HEAD = 200
 AROUND = 60
 """Rows on each side of the cursor that are refreshed when it is beyond the head."""
 
+NEWEST = "-created_at"
+
+MOST_SORTED = 2_000
+"""Rows kept at most in another order than that of time."""
+
 MOST = 10_000
 """Rows kept at most; whoever wants older ones filters."""
 
@@ -26,7 +31,7 @@ class RunReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """A snapshot of the window, newest first."""
+    """A snapshot of the window, in its order."""
 
     rows: tuple[RunSummary, ...]
     has_more: bool
@@ -35,14 +40,16 @@ class RunRows:
 class RunWindow:
     """The loaded rows of one filter. `refresh` asks for three pages at most, however many are loaded."""
 
-    def __init__(self, filter_: RunFilter) -> None:
-        self.filter = filter_
+    def __init__(self, filter_: RunFilter, sort: str = NEWEST) -> None:
+        self.filter, self.sort = filter_, sort
         self.want_more = False
         self._rows: list[RunSummary] = []
         self._next: str | None = None
 
     async def refresh(self, reader: RunReader, cursor_id: str | None) -> RunRows:
         """Read the head, the surroundings of the cursor, and the next page if it was wanted."""
+        if self.sort != NEWEST:
+            return await self._sorted_anew(reader)
         head = await reader.runs(self.filter, PageRequest(limit=HEAD))
         tail = self._older_than(head)
         if not tail:
@@ -57,6 +64,15 @@ class RunWindow:
         self.want_more = False
         self._rows = [*head.items, *tail]
         return RunRows(tuple(self._rows), self._next is not None and len(tail) < MOST)
+
+    async def _sorted_anew(self, reader: RunReader) -> RunRows:
+        """In another order any row may move: all that is loaded is read again, up to a limit."""
+        wanted = len(self._rows) + (HEAD if self.want_more else 0)
+        self.want_more = False
+        limit = min(max(HEAD, wanted), MOST_SORTED)
+        page = await reader.runs(self.filter, PageRequest(limit=limit, sort=self.sort))
+        self._rows = list(page.items)
+        return RunRows(tuple(self._rows), page.next_cursor is not None and limit < MOST_SORTED)
 
     def _older_than(self, head: Page[RunSummary]) -> list[RunSummary]:
         if head.next_cursor is None or not head.items or len(self._rows) <= HEAD:

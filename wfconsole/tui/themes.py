@@ -49,6 +49,22 @@ _COLOURS = (
 )
 
 
+_ANSI = {
+    "ansi-background": "ansi_black",
+    "ansi-foreground": "ansi_white",
+    "border-blurred": "ansi_black",
+    "block-cursor-foreground": "ansi_black",
+    "block-cursor-background": "ansi_white",
+    "input-cursor-background": "ansi_white",
+    "input-cursor-foreground": "ansi_black",
+    "input-selection-background": "ansi_bright_blue",
+    "input-selection-foreground": "ansi_black",
+    "screen-selection-background": "ansi_bright_blue",
+    "screen-selection-foreground": "ansi_black",
+}
+"""What Textual wants of a theme that keeps to the terminal's own colours."""
+
+
 class ThemeError(ValueError):
     """A theme file can't be used; the sentence names the file and what is wrong."""
 
@@ -59,6 +75,14 @@ class Themes:
 
     found: Mapping[str, Theme]
     warnings: tuple[str, ...]
+
+
+def usable_colour(value: str | None) -> str:
+    """The colour as `#rrggbb`; empty when there is none, or it is not one."""
+    try:
+        return Color.parse(value).hex6 if value else ""
+    except ColorParseError:
+        return ""
 
 
 def _colour(where: str, field: str, value: object) -> str:
@@ -78,11 +102,11 @@ def parse_theme(text: str, where: str) -> Theme:
     except tomllib.TOMLDecodeError as error:
         raise ThemeError(f"theme {where}: {error}") from error
     name, variables = fields.pop("name", None), fields.pop("variables", {})
-    dark = fields.pop("dark", True)
+    dark, ansi = fields.pop("dark", True), fields.pop("ansi", False)
     if not isinstance(name, str) or not name.strip():
         raise ThemeError(f"theme {where}: it needs a name")
-    if not isinstance(variables, dict) or not isinstance(dark, bool):
-        raise ThemeError(f"theme {where}: `variables` must be a table and `dark` true or false")
+    if not isinstance(variables, dict) or not all(isinstance(one, bool) for one in (dark, ansi)):
+        raise ThemeError(f"theme {where}: `variables` must be a table, `dark` and `ansi` true or false")
     if unknown := sorted(set(fields) - {"primary", *_COLOURS}):
         raise ThemeError(f"theme {where}: unknown field {unknown[0]!r}")
     if unknown := sorted(set(variables) - set(VARIABLES)):
@@ -93,6 +117,7 @@ def parse_theme(text: str, where: str) -> Theme:
     return Theme(
         name=name,
         dark=dark,
+        ansi=ansi,
         primary=colours["primary"],
         secondary=colours.get("secondary"),
         warning=colours.get("warning"),
@@ -103,7 +128,11 @@ def parse_theme(text: str, where: str) -> Theme:
         background=colours.get("background"),
         surface=colours.get("surface"),
         panel=colours.get("panel"),
-        variables={key: _colour(where, key, value) for key, value in variables.items()},
+        boost="ansi_default" if ansi else None,
+        variables={
+            **(_ANSI if ansi else {}),
+            **{key: _colour(where, key, value) for key, value in variables.items()},
+        },
     )
 
 
@@ -121,6 +150,15 @@ def _files(folder: Traversable) -> Iterable[Traversable]:
     if not folder.is_dir():
         return []
     return sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+
+
+def stamp(own: Path | None = None) -> tuple[tuple[str, int], ...]:
+    """Changes when a file of the operator's folder does."""
+    folder = own or user_folder()
+    try:
+        return tuple(sorted((item.name, item.stat().st_mtime_ns) for item in folder.glob("*.toml")))
+    except OSError:
+        return ()
 
 
 def load_themes(own: Path | None = None) -> Themes:

@@ -73,7 +73,8 @@ class HistoryReads(Reading):
             conditions.append(logs.c.created_at < aware(until, "until"))
         if search:
             wanted = search_text(search, "search")
-            conditions.append(or_(contains(logs.c.message, wanted), json_contains(logs.c.fields, wanted)))
+            said = contains(self._dialect, logs.c.message, wanted)
+            conditions.append(or_(said, json_contains(self._dialect, logs.c.fields, wanted)))
         order = order_of(page, _LOG_KEYS, None, "-created_at")
         mark = order.mark(page.cursor) if page.cursor else None
         statement = select(*LOG.columns, logs.c.seq.label("sort_value")).where(*conditions)
@@ -94,7 +95,15 @@ class HistoryReads(Reading):
         statement = select(*EVENT.columns, order.key.column.label("sort_value")).where(events.c.run_id == run_id)
         return self._turn(statement, order, page, EVENT.record, mark=mark)
 
-    def dead_letters(self, run_id: str | None, page: PageRequest) -> Slice[EventRecord]:
+    def dead_letters(
+        self,
+        run_id: str | None,
+        page: PageRequest,
+        *,
+        fingerprint: str | None = None,
+        sink: str | None = None,
+        prefix: str | None = None,
+    ) -> Slice[EventRecord]:
         order = order_of(page, _DEAD_KEYS, _EVENT_TIE, "-dead_at")
         mark = order.mark(page.cursor) if page.cursor else None
         conditions: list[ColumnElement[bool]] = [
@@ -103,6 +112,12 @@ class HistoryReads(Reading):
         ]
         if run_id is not None:
             conditions.append(events.c.run_id == run_id)
+        if fingerprint is not None:
+            conditions.append(equals(events.c.fingerprint, fingerprint))
+        if sink is not None:
+            conditions.append(equals(events.c.sink, sink))
+        if prefix is not None:
+            conditions.append(begins(events.c.id, prefix))
         columns: Sequence[ColumnElement[Any]] = (
             order.key.column.label("sort_value"),
             events.c.id.label("tie"),

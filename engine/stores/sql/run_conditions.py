@@ -14,6 +14,8 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     and_,
+    case,
+    cast,
     exists,
     false,
     func,
@@ -21,26 +23,33 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
 )
 
 from engine.errors import InvalidInput, Problem
 from engine.model.criteria import RunFilter
 from engine.model.ids import ALPHABET, LENGTH
-from engine.model.status import RunStatus, StageStatus
+from engine.model.status import ACTIVE_STAGE, TERMINAL_RUN, RunStatus, StageStatus
 from engine.model.text import storable
 from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.dialect import Dialect
 from engine.stores.sql.instants import Elapsed
 from engine.stores.sql.rows import constant
 from engine.stores.sql.side_tables import audit_log
-from engine.stores.sql.tables import runs, stages
+from engine.stores.sql.tables import events, runs, stages
 from engine.stores.sql.types import Money, UtcDateTime
 
 MAX_SEARCH = 1000
 """Characters: SQLite refuses patterns of more than 50,000 bytes."""
 MAX_PREFIXES = 200
+STUCK_AFTER = timedelta(minutes=10)
+"""A RUNNING run that neither waits nor backs off, and of which nothing changed for so long."""
+OVERDUE_AFTER = timedelta(minutes=1)
+"""A poll that is due for longer than that is overdue."""
 MOST_MONEY = Decimal(10**9)
 """Dollars: beyond it a sum no longer fits SQLite's integers of nano-dollars."""
+_SPREAD = 10**7
+"""More than any number or attempt of a stage."""
 _MICROSECOND = timedelta(microseconds=1)
 
 Condition = ColumnElement[bool]
@@ -78,6 +87,8 @@ class Conditions:
     dialect: Dialect
     clauses: list[Condition] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+    """Before the names of lists, so that those of an exclusion differ from those of its filter."""
 
     def member(self, column: Column[Any], name: str, wanted: Iterable[str]) -> Condition:
         """`column` is one of `wanted`. A single one is compared directly: its index gives the order too."""
@@ -86,6 +97,7 @@ class Conditions:
             return false()
         if len(usable) == 1:
             return column == usable[0]
+        name = self.prefix + name
         self.values[name] = self.dialect.members(usable)
         return self.dialect.member(column, name)
 
@@ -106,7 +118,7 @@ def search_text(text: str, path: str) -> str:
     return text
 
 
-def contains(column: ColumnElement[Any], text: str) -> Condition:
+def contains(dialect: Dialect, column: ColumnElement[Any], text: str) -> Condition:
     """`column` holds the text, letter by letter, in any case.
 
     SQLite folds ASCII only; beyond it the text is found as given, in lower, upper and title case.
@@ -115,21 +127,22 @@ def contains(column: ColumnElement[Any], text: str) -> Condition:
         return false()
     spellings = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
     held = func.coalesce(column, "")
-    return or_(*(held.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
+    return or_(*(dialect.holds(held, spelling) for spelling in sorted(spellings)))
 
 
-def json_contains(column: ColumnElement[Any], text: str) -> Condition:
+def json_contains(dialect: Dialect, column: ColumnElement[Any], text: str) -> Condition:
     """`contains` for a column of JSON: the text as it stands there, or as part of a string in it."""
     inner = json.dumps(text, ensure_ascii=False)[1:-1]
-    return contains(column, text) if inner == text else or_(contains(column, text), contains(column, inner))
+    plain = contains(dialect, column, text)
+    return plain if inner == text else or_(plain, contains(dialect, column, inner))
 
 
-def _anywhere(text: str) -> Condition:
+def _anywhere(dialect: Dialect, text: str) -> Condition:
     return or_(
-        contains(runs.c.id, text),
-        contains(runs.c.idempotency_key, text),
-        json_contains(runs.c.input, text),
-        contains(runs.c.error, text),
+        contains(dialect, runs.c.id, text),
+        contains(dialect, runs.c.idempotency_key, text),
+        json_contains(dialect, runs.c.input, text),
+        contains(dialect, runs.c.error, text),
     )
 
 
@@ -208,9 +221,85 @@ def _amounts(criteria: RunFilter, now: datetime) -> list[Condition]:
     return found
 
 
-def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect) -> Conditions:
+def _idleness(criteria: RunFilter, now: datetime) -> list[Condition]:
+    if criteria.min_idle is None and criteria.max_idle is None:
+        return []
+    found = [not_(or_(*(runs.c.status == constant(status) for status in sorted(TERMINAL_RUN))))]
+    if criteria.min_idle is not None:
+        found.append(runs.c.updated_at <= literal(_before(now, criteria.min_idle), UtcDateTime))
+    if criteria.max_idle is not None:
+        found.append(runs.c.updated_at >= literal(_before(now, criteria.max_idle), UtcDateTime))
+    return found
+
+
+def _before(now: datetime, span: timedelta) -> datetime:
+    try:
+        return now - span
+    except OverflowError:
+        return datetime(1, 1, 2, tzinfo=now.tzinfo)
+
+
+def _attempt() -> ColumnElement[int]:
+    """The attempt a summary shows: of the furthest active stage, else of the failed one, else of the last."""
+    active = and_(_running(), _status_is(*sorted(ACTIVE_STAGE)))
+    rank = case((active, 2), (stages.c.stage_id == runs.c.failed_stage, 1), else_=0)
+    # Rank, number and attempt in one number: SQLite knows no outer column in the ORDER BY of a subquery.
+    size = literal(_SPREAD, BigInteger())
+    place = (cast(rank, BigInteger) * size + stages.c.number) * size + stages.c.attempt
+    leading = (
+        select(func.max(place) % size)
+        .where(stages.c.run_id == runs.c.id, stages.c.group_no == runs.c.group_no)
+        .correlate(runs)
+        .scalar_subquery()
+    )
+    return func.coalesce(leading, 0)
+
+
+def _attempts(criteria: RunFilter) -> list[Condition]:
+    found: list[Condition] = []
+    if criteria.min_attempt is not None:
+        found.append(_attempt() >= literal(min(criteria.min_attempt, 2**31), BigInteger()))
+    if criteria.max_attempt is not None:
+        found.append(_attempt() <= literal(min(criteria.max_attempt, 2**31), BigInteger()))
+    return found
+
+
+def _called(models: tuple[str, ...]) -> Condition:
+    """Some AI call of the run names one of these models, with its provider or without."""
+    usable = [model for model in models if storable(model)]
+    names = [
+        ai_calls.c.model == model if "/" in model else ai_calls.c.model.endswith(f"/{model}", autoescape=True)
+        for model in usable
+    ]
+    return exists().where(ai_calls.c.run_id == runs.c.id, or_(*names)) if names else false()
+
+
+def _attention(now: datetime) -> Condition:
+    """Failed, stuck, with a poll long due, or with a dead letter. What is searched in a list has its own index."""
+    moved = runs.c.updated_at < literal(now - STUCK_AFTER, UtcDateTime)
+    overdue = select(stages.c.run_id).where(
+        _status_is(StageStatus.SUSPENDED), stages.c.next_poll_at < literal(now - OVERDUE_AFTER, UtcDateTime)
+    )
+    dead = select(events.c.run_id).where(events.c.dead_at.is_not(None), events.c.discarded_at.is_(None))
+    return or_(
+        runs.c.status == constant(RunStatus.FAILED),
+        and_(_running(), moved, not_(_waiting()), not_(_retrying())),
+        runs.c.id.in_(overdue),
+        runs.c.id.in_(dead),
+    )
+
+
+def _excluded(found: Conditions, unwanted: RunFilter, number: int, now: datetime) -> Condition:
+    inner = conditions_of(unwanted, now, found.dialect, prefix=f"{found.prefix}x{number}_")
+    found.values.update(inner.values)
+    # A comparison with NULL is no match, so its opposite is one.
+    return case((and_(true(), *inner.clauses), 1), else_=0) == 0
+
+
+def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect, prefix: str = "") -> Conditions:
     """The conditions a run must meet. Raises `InvalidInput` for what can't be asked."""
-    found = Conditions(dialect, [*_times(criteria), *_amounts(criteria, now)])
+    clauses = [*_times(criteria), *_amounts(criteria, now), *_idleness(criteria, now), *_attempts(criteria)]
+    found = Conditions(dialect, clauses, prefix=prefix)
     add = found.clauses.append
     if criteria.status:
         add(_of_status(found, "status", criteria.status))
@@ -229,19 +318,21 @@ def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect) -> Condi
     if criteria.stage_id:
         here = found.member(stages.c.stage_id, "stage_id", criteria.stage_id)
         add(_stage_is(here, not_(_status_is(StageStatus.COMPLETED, StageStatus.SKIPPED))))
-    if criteria.model:
-        asked = found.member(ai_calls.c.model, "model", criteria.model)
-        answered = found.member(ai_calls.c.answered_by, "model", criteria.model)
-        add(exists().where(ai_calls.c.run_id == runs.c.id, or_(asked, answered)))
     if criteria.bulk:
         changed = found.member(audit_log.c.bulk, "bulk", criteria.bulk)
         add(runs.c.id.in_(select(audit_log.c.run_id).where(changed, audit_log.c.run_id.is_not(None))))
+    if criteria.attention:
+        add(_attention(now))
+    if criteria.model:
+        add(_called(criteria.model))
     if criteria.ids is not None:
         add(_ids(found, criteria.ids))
     for text in criteria.text:
-        add(_anywhere(search_text(text, "text")))
+        add(_anywhere(dialect, search_text(text, "text")))
     for text in criteria.not_text:
-        add(not_(_anywhere(search_text(text, "not_text"))))
+        add(not_(_anywhere(dialect, search_text(text, "not_text"))))
     if criteria.error:
-        add(or_(*(contains(runs.c.error, search_text(text, "error")) for text in criteria.error)))
+        add(or_(*(contains(dialect, runs.c.error, search_text(text, "error")) for text in criteria.error)))
+    for number, unwanted in enumerate(criteria.excluding):
+        add(_excluded(found, unwanted, number, now))
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.model.status import LogLevel
 from wfconsole.tui.layout.log_lines import fields_text, source
+from wfconsole.tui.layout.log_query import LogQuery
 
 if TYPE_CHECKING:
     from engine.inspector.views import LogLine
@@ -22,12 +23,15 @@ class LogFilter:
     stage: str | None = None
     search: str = ""
     only_matching: bool = False
+    query: LogQuery | None = None
 
     def wanted(self, line: LogLine) -> bool:
         """Whether a line is shown."""
         if _RANK[line.level] < _RANK[self.min_level]:
             return False
         if self.stage is not None and line.stage_id != self.stage:
+            return False
+        if self.query is not None and not self.query.wants(line):
             return False
         return not (self.only_matching and self.search) or self.holds(line)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from engine.model.status import LogLevel
 from wfconsole import formatting
@@ -30,6 +31,9 @@ _NEEDS_QUOTES = re.compile(r"[\s\"=]")
 _LEVEL = 5
 
 Span = tuple[str, str]
+
+RUN_COLOURS = ("status-running", "status-waiting", "status-retrying", "status-ok", "level-info", "mark")
+"""Prefixes of runs: colours every theme has, none of them that of a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class LogLook:
         loud = level if line.level in {LogLevel.WARN, LogLevel.ERROR, LogLevel.DEBUG} else "text"
         head: list[Span] = []
         if self.with_run:
-            head.append((f"{safe_text(formatting.short_id(line.run_id))} ", "source"))
+            head.append((f"{safe_text(formatting.short_id(line.run_id))} ", run_colour(line.run_id)))
         head += [(self._time(line) + " ", "time"), (f"{line.level.value:<{_LEVEL}} ", level)]
         if self.source_cells:
             head.append((fit(source(line), self.source_cells) + " ", "source"))
@@ -95,6 +99,12 @@ class LogLook:
     def _time(self, line: LogLine) -> str:
         local = line.created_at.astimezone(UTC if self.mode == "utc" else self.zone)
         return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+@lru_cache(maxsize=256)
+def run_colour(run_id: str) -> str:
+    """A style key for the run, the same in every log."""
+    return RUN_COLOURS[crc32(run_id.encode("utf-8", "surrogatepass")) % len(RUN_COLOURS)]
 
 
 def source(line: LogLine) -> str:

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from wfconsole.actions import Question
 from wfconsole.safe_text import safe_text
@@ -33,8 +33,11 @@ class Dialog(ModalScreen[R | None], Generic[R]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", show=False),
         Binding("n,escape", "no", show=False),
-        Binding("tab,right", "app.focus_next", show=False),
-        Binding("shift+tab,left", "app.focus_previous", show=False),
+        # At once, before the keys behind it: what is typed after a tab belongs to the next field.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("right", "app.focus_next", show=False),
+        Binding("left", "app.focus_previous", show=False),
     ]
     AUTO_FOCUS = "#no"
 
@@ -48,11 +51,34 @@ class Dialog(ModalScreen[R | None], Generic[R]):
             yield Line(id="dialog-title")
             yield Text(id="dialog-lines")
             yield from self.body()
+            if self.word():
+                yield Input(id="typed", placeholder=f"type {self.word()} (tab)", max_length=40, compact=True)
             yield Text(id="dialog-problem")
             with Horizontal(id="dialog-buttons"):
                 yield Button(Content(f"{self.question.no} (n)"), id="no", compact=True)
                 yield from self.other_answers()
                 yield Button(Content(f"{self.question.yes} (y)"), id="yes", compact=True)
+
+    def word(self) -> str:
+        """What has to be typed before a yes counts; empty where a yes is enough."""
+        return ""
+
+    @property
+    def typed_profile(self) -> bool:
+        """Whether this database wants its confirmations typed."""
+        return bool(getattr(getattr(self.app, "settings", None), "confirm", "ask") == "typed")
+
+    def _typed(self) -> bool:
+        """Whether the word was typed; says so when it was not."""
+        word = self.word()
+        if word and self.query_one("#typed", Input).value.strip() != word:
+            self.problem(f"Type {word} to go on: tab to the field.")
+            return False
+        return True
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_yes()
 
     def body(self) -> ComposeResult:
         """The widgets between the lines and the buttons; none by default."""
@@ -100,7 +126,7 @@ class Dialog(ModalScreen[R | None], Generic[R]):
         said.show(line_of((safe_text(text, multiline=True, limit=1000), "$status-failed")))
 
     def action_yes(self) -> None:
-        result = self.result()
+        result = self.result() if self._typed() else None
         if result is not None:
             self.dismiss(result)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -14,12 +15,16 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from wfconsole.actions import Action, actions_of
-from wfconsole.formatting import TimeMode
+from wfconsole.formatting import STATUS, TimeMode
+from wfconsole.keymap import key_of
+from wfconsole.tui.command_line import complete_line
 from wfconsole.tui.feed import Link
 from wfconsole.tui.screens.reading import Reading, help_content
+from wfconsole.tui.widgets.command_bar import CommandBar
 from wfconsole.tui.widgets.footer_line import FooterLine
 from wfconsole.tui.widgets.header_bar import HeaderBar
 from wfconsole.tui.widgets.line import Line, line_of
+from wfconsole.tui.widgets.status_counts import state_counts
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
@@ -48,6 +53,7 @@ class LiveScreen(Screen[None]):
         with Container(id="place"):
             yield from self.body()
         yield Line(id="too-small")
+        yield CommandBar()
         yield FooterLine()
 
     def body(self) -> ComposeResult:
@@ -89,8 +95,9 @@ class LiveScreen(Screen[None]):
         self.set_class(console.feed.pulse.link is Link.LOST, "-lost")
         overview = console.overview
         if overview is not None:
-            failed, running = overview.counts.get("FAILED", 0), overview.counts.get("RUNNING", 0)
-            words = f" {running} running, {failed} failed; the window is too small (60x15)"
+            counts = state_counts(overview)
+            shown = ", ".join(f"{counts.get(key, 0)} {STATUS[key].word}" for key in ("RUNNING", "FAILED", "PENDING"))
+            words = f" The window is too small (60x15).\n {shown}"
             self.query_one("#too-small", Line).show(line_of(words))
 
     def refresh_header(self) -> None:
@@ -126,12 +133,28 @@ class LiveScreen(Screen[None]):
         self.console.next_time_mode()
         self.show_times(self.console.time_mode)
 
+    def action_go_command(self) -> None:
+        bar = self.query_one(CommandBar)
+        bar.field.history = lambda: self.console.state.history("command")
+        bar.field.completer = lambda text, cursor: complete_line(text, cursor, self.console.command_words())
+        bar.edit()
+
+    def on_command_bar_entered(self, event: CommandBar.Entered) -> None:
+        event.stop()
+        self.console.enter_line(event.text)
+
+    def exported(self) -> tuple[str, str]:
+        """What is shown as a text, and the suffix of a file that holds it; empty where there is nothing."""
+        return "", ".txt"
+
     def tick(self) -> None:
         """Once a second: repaint what only time changes."""
 
     def action_go_help(self) -> None:
         title = f"Keys in {self.TITLE_TEXT}"
-        self.app.push_screen(Reading(title, help_content(actions_of(self.PLACE), MOVES)))
+        keys = self.console.settings.keys
+        shown = [replace(action, key=key_of(action, keys)) for action in actions_of(self.PLACE)]
+        self.app.push_screen(Reading(title, help_content(shown, MOVES)))
 
     async def action_go_back(self) -> None:
         """Escape: the place's own steps first (`step_back`), then the screen below."""
@@ -159,8 +182,7 @@ class LiveScreen(Screen[None]):
     def action_go_copy(self) -> None:
         text = self.copied()
         if text:
-            self.app.copy_to_clipboard(text)
-            self.console.tell(f"sent to the terminal's clipboard: {text}")
+            self.run_worker(self.console.copy(text), group="copy")
         else:
             self.console.tell("nothing to copy here", severity="warning")
 
@@ -173,6 +195,9 @@ class LiveScreen(Screen[None]):
 
     def action_place_logs(self) -> None:
         self.app.switch_mode("logs")
+
+    def action_place_costs(self) -> None:
+        self.app.switch_mode("costs")
 
     def action_place_dlq(self) -> None:
         self.app.switch_mode("dlq")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -11,16 +12,20 @@ from textual.containers import Horizontal
 from textual.message import Message
 
 from engine.errors import RunNotFound
-from engine.inspector import RunFilter, RunSummary
+from engine.inspector import FailureView, RunFilter, RunSummary
 from engine.model.status import TERMINAL_RUN
 from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
-from wfconsole.filtering import FilterError, parse_filter
 from wfconsole.formatting import TimeMode
 from wfconsole.tui.feed import Link
 from wfconsole.tui.run_window import RunRows, RunWindow
+from wfconsole.tui.runs_view import RunsView
 from wfconsole.tui.screens.live import bindings_of
-from wfconsole.tui.screens.operations import RunOperations
+from wfconsole.tui.screens.run_marks import RunMarks
+from wfconsole.tui.screens.run_views import RunViews
+from wfconsole.tui.widgets.bulk_line import BulkLine
+from wfconsole.tui.widgets.cause_table import MOST as MOST_CAUSES
+from wfconsole.tui.widgets.cause_table import CauseTable
 from wfconsole.tui.widgets.filter_bar import FilterBar
 from wfconsole.tui.widgets.line import Part, line_of
 from wfconsole.tui.widgets.run_preview import TAIL, Preview, RunPreview
@@ -31,11 +36,12 @@ if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
 
 NO_RUNS = "No runs yet.  Press o to start one, or: wfconsole run WORKFLOW --input JSON"
+ALL_WELL = "Nothing needs attention: no failed or stuck run, no overdue poll, no dead letter.  v chooses another view."
 NO_MATCH = "No run matches this filter.  Press escape to clear it."
 ASKING = "Asking the database …"
 
 
-class RunsScreen(RunOperations):
+class RunsScreen(RunViews, RunMarks):
     """The root of the console."""
 
     PLACE = "runs"
@@ -46,13 +52,19 @@ class RunsScreen(RunOperations):
     class Snapshot(Message):
         """What was asked: the rows of the filter then in force, and the run then under the cursor."""
 
-        def __init__(self, window: RunWindow, rows: RunRows, preview: Preview | None) -> None:
+        def __init__(
+            self,
+            window: RunWindow,
+            rows: RunRows | None,
+            preview: Preview | None,
+            causes: Sequence[FailureView] | None = None,
+        ) -> None:
             super().__init__()
-            self.window, self.rows, self.preview = window, rows, preview
+            self.window, self.rows, self.preview, self.causes = window, rows, preview, causes
 
     def __init__(self) -> None:
         super().__init__()
-        self._window = RunWindow(RunFilter())
+        self.window = RunWindow(RunFilter())
         self._painted_window: RunWindow | None = None
         self._preview: Preview | None = None
         self._rows: RunRows | None = None
@@ -60,15 +72,28 @@ class RunsScreen(RunOperations):
     def body(self) -> ComposeResult:
         ascii_only = self.console.settings.ascii
         yield StatusCounts(ascii_only)
-        yield FilterBar(self._wrong_with)
+        yield FilterBar(self.wrong_with)
+        yield BulkLine()
         with Horizontal(id="runs-and-preview"):
             yield RunTable(id="runs", ascii_only=ascii_only)
+            yield CauseTable(id="causes", ascii_only=ascii_only)
             yield RunPreview(ascii_only)
 
     def on_mount(self) -> None:
         self._say_instead(ASKING)
-        if self.console.opening_filter:
-            self._use(self.console.opening_filter)
+        self.query_one(CauseTable).display = False
+        self.prepare_filter()
+        self.show_view(self._opening_view())
+
+    def _opening_view(self) -> RunsView:
+        """The one that was asked for, else the one that was left."""
+        if self.console.opening_filter is not None:
+            return RunsView("all", self.console.opening_filter)
+        kept = RunsView.read(self.console.state.get("view"))
+        return kept if kept is not None and self.wrong_with(kept.filter) is None else RunsView()
+
+    def asked_anew(self) -> None:
+        self._rows = None
 
     def on_resize(self, _: events.Resize) -> None:
         # The panel may be there again, and nothing was asked for it meanwhile.
@@ -77,7 +102,10 @@ class RunsScreen(RunOperations):
     # -- asking ----------------------------------------------------------------------------------
 
     async def ask(self, gateway: Gateway, news: bool) -> Snapshot:
-        window, table, preview = self._window, self.query_one(RunTable), self.query_one(RunPreview)
+        window, table, preview = self.window, self.query_one(RunTable), self.query_one(RunPreview)
+        if self.view.kind == "causes":
+            found = await gateway.inspector.failures(window.filter)
+            return self.Snapshot(window, None, None, found.items)
         rows = self._rows
         if news or rows is None or window is not self._painted_window or window.want_more:
             rows = await window.refresh(gateway.inspector, table.cursor_id)
@@ -97,12 +125,18 @@ class RunsScreen(RunOperations):
 
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
-        if message.window is not self._window or not self.alive:
+        if message.window is not self.window or not self.alive:
             return
         table, now = self.query_one(RunTable), self.console.now()
-        fresh = self._painted_window is not self._window
-        shown, self._painted_window, self._rows = self._rows, self._window, message.rows
-        self._say_instead(NO_MATCH if self._filter_text else NO_RUNS)
+        if message.rows is None:
+            self.query_one(CauseTable).tell_causes(message.causes or (), now)
+            self._paint_causes_note(len(message.causes or ()))
+            self.refresh_frame()
+            return
+        fresh = self._painted_window is not self.window
+        shown, self._painted_window, self._rows = self._rows, self.window, message.rows
+        empty = NO_RUNS if self.view == RunsView() else ALL_WELL if self.view.kind == "attention" else NO_MATCH
+        self._say_instead(empty)
         if fresh or message.rows is not shown:
             table.set_rows(message.rows.rows, now=now, has_more=message.rows.has_more, fresh=fresh)
         self._preview = message.preview
@@ -122,26 +156,37 @@ class RunsScreen(RunOperations):
             self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
 
     def _paint_note(self) -> None:
-        table, overview = self.query_one(RunTable), self.console.overview
+        table, overview, ascii_only = self.query_one(RunTable), self.console.overview, self.console.settings.ascii
         shown = table.row_count
         more = "+" if self._rows is not None and self._rows.has_more else ""
         parts: list[Part | str] = []
         if table.held:
             sign = "^" if self.console.settings.ascii else "▲"
             parts.append((f"{sign} {table.held} new (.)   ", "$accent"))
+        if self.view.sorted_by is not None:
+            column, down = self.view.sorted_by
+            parts.append((f"{column} {('v' if down else '^') if ascii_only else '▼' if down else '▲'}   ", "$quiet"))
         total = sum(overview.counts.values()) if overview is not None else shown
         parts.append((f"{formatting.count(shown)}{more} of {formatting.count(max(total, shown))}", "$quiet"))
         if table.marks:
             sign = "*" if self.console.settings.ascii else "◆"
-            parts.append((f"   {len(table.marks)} {sign}", "$mark"))
+            elsewhere = f" ({len(table.marks_elsewhere)} not shown)" if table.marks_elsewhere else ""
+            parts.append((f"   {len(table.marks)} {sign}{elsewhere}", "$mark"))
         self.query_one(FilterBar).note(line_of(*parts, " "))
+
+    def _paint_causes_note(self, number: int) -> None:
+        words = "no failed run" if not number else f"{formatting.count(number)} causes"
+        if number > MOST_CAUSES:
+            words = f"{MOST_CAUSES} of {words}"
+        self.query_one(FilterBar).note(line_of((words, "$quiet"), " "))
 
     def refresh_frame(self) -> None:
         super().refresh_frame()
         if not self.alive:
             return
         if self.console.overview is not None:
-            self.query_one(StatusCounts).tell(self.console.overview)
+            self.query_one(StatusCounts).tell(self.console.overview, self.console.trends)
+        self.query_one(BulkLine).tell(self.console.bulk)
         pulse = self.console.feed.pulse
         if self._rows is None and pulse.link is Link.LOST:
             self._say_instead(f"The database can't be read: {pulse.cause}")
@@ -157,7 +202,7 @@ class RunsScreen(RunOperations):
     # -- the run under the cursor ----------------------------------------------------------------
 
     def subject(self) -> RunSummary | None:
-        return self.query_one(RunTable).cursor_run
+        return None if self.view.kind == "causes" else self.query_one(RunTable).cursor_run
 
     def offers(self) -> Sequence[Action]:
         return [action for action in super().offers() if action is not FOLLOW]
@@ -175,7 +220,7 @@ class RunsScreen(RunOperations):
     @on(RunTable.NearEnd)
     def _load_more(self, event: RunTable.NearEnd) -> None:
         event.stop()
-        self._window.want_more = True
+        self.window.want_more = True
         self.console.feed.poke()
 
     @on(RunTable.Opened)
@@ -192,46 +237,36 @@ class RunsScreen(RunOperations):
         self.query_one(RunTable).take_held()
 
     def action_list_mark(self) -> None:
-        self.query_one(RunTable).action_mark()
+        if self.view.kind == "causes":
+            self.query_one(CauseTable).toggle_mark()
+        else:
+            self.query_one(RunTable).action_mark()
 
     def action_list_filter(self) -> None:
         self.query_one(FilterBar).edit()
 
-    # -- the filter ------------------------------------------------------------------------------
+    def chosen_causes(self) -> Sequence[FailureView]:
+        return self.query_one(CauseTable).chosen if self.view.kind == "causes" else ()
 
-    @property
-    def _filter_text(self) -> str:
-        return self.query_one(FilterBar).text
-
-    def _parsed(self, text: str) -> RunFilter:
-        return parse_filter(text, now=self.console.now(), tz=self.console.zone)
-
-    def _wrong_with(self, text: str) -> str | None:
-        try:
-            self._parsed(text)
-        except FilterError as error:
-            return str(error)
-        return None
-
-    def _use(self, text: str) -> None:
-        """Show the runs of this filter text, which `_wrong_with` has accepted."""
-        self.query_one(FilterBar).show(text)
-        self._window = RunWindow(self._parsed(text))
-        self.console.feed.poke()
-
-    @on(FilterBar.Changed)
-    def _filter_changed(self, event: FilterBar.Changed) -> None:
+    @on(BulkLine.Opened)
+    def _open_bulk(self, event: BulkLine.Opened) -> None:
         event.stop()
-        self.query_one(RunTable).focus()
-        if self._parsed(event.text) != self._window.filter:
-            self._use(event.text)
+        self.show_view(RunsView("all", f"bulk:{event.bulk}"))
+
+    # -- leaving things ---------------------------------------------------------------------------
 
     def step_back(self) -> bool:
         table = self.query_one(RunTable)
-        if self._filter_text:
-            self._use("")
+        if self.console.close_bulk():
+            return True
+        if self.view.filter:
+            self.show_view(replace(self.view, filter="", name=""))
+        elif self.query_one(CauseTable).clear_marks():
+            return True
         elif table.marks:
             table.marks = set()
+        elif self.view.kind != "all":
+            self.show_view(RunsView())
         else:
             return False
         return True

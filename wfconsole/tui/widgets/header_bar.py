@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from textual.color import Color
 from textual.content import Content
 from textual.events import Resize
 
@@ -13,8 +14,21 @@ from wfconsole.safe_text import safe_text
 from wfconsole.tui.feed import Link, Pulse
 from wfconsole.tui.widgets.line import Line, Part, line_of, sides
 
+TINT = 0.3
+"""How much of a profile's colour the whole line takes on."""
+
 STALE_AFTER = 5.0
 """Seconds an answer may take before the header calls the screen stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """A cause that strikes again and again; `since` is a time of day."""
+
+    runs: int
+    code: str | None
+    stage_id: str | None
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,12 @@ class HeaderFacts:
     worker: str = "none"
     overview: Overview | None = None
     ascii: bool = False
+    profile: str = ""
+    colour: str = ""
+    """The profile's; empty for none."""
+    hot: Hot | None = None
+    plain: bool = False
+    """No colours: the profile stands in brackets."""
 
 
 def freshness(facts: HeaderFacts) -> Part:
@@ -52,25 +72,69 @@ def freshness(facts: HeaderFacts) -> Part:
     return f"{mark('●', '*')} live", "$status-ok"
 
 
+def _name(facts: HeaderFacts, wide: bool) -> list[Part | str]:
+    """The profile as a badge in its colour, then the database."""
+    parts: list[Part | str] = []
+    if facts.profile:
+        name = safe_text(facts.profile, limit=20)
+        badge: Part = (f" {name} ", badge_style(facts.colour)) if facts.colour else (name, "bold $primary")
+        parts += [(f"[{name}]", "bold") if facts.plain else badge, "  "]
+    return [*parts, (safe_text(facts.database, limit=40 if wide else 24), "bold"), "  "]
+
+
+def badge_style(colour: str) -> str:
+    """Bold, in whichever of black and white reads better on that colour."""
+    return f"bold {'#000000' if Color.parse(colour).brightness > 0.5 else '#ffffff'} on {colour}"
+
+
 def _left(facts: HeaderFacts, wide: bool) -> Content:
     rights: Part = ("RO", "bold $status-retrying") if facts.read_only else ("RW", "$quiet")
     parts: list[Part | str] = [(" wf", "bold $primary"), "  "]
     if facts.demo:
         parts += [("DEMO", "bold $accent"), "  "]
-    parts += [(safe_text(facts.database, limit=40 if wide else 24), "bold"), "  ", rights, "  "]
+    parts += [*_name(facts, wide), rights, "  "]
     parts += [(facts.clock, "$quiet"), "  ", freshness(facts)]
     return line_of(*parts)
 
 
-def _right(facts: HeaderFacts, wide: bool) -> Content:
-    overview = facts.overview
-    worker: Part = (facts.worker, "" if facts.worker == "here" else "$quiet")
-    parts: list[Part | str] = [("worker: ", "$quiet"), worker]
-    if overview is not None and wide:
-        alive = f"{overview.workers_alive}/{overview.workers_known}"
-        parts += [("   workers ", "$quiet"), alive, ("   queue ", "$quiet"), formatting.count(overview.queue)]
-        parts += [("   ", ""), formatting.money(overview.cost_today, zero="$0"), (" today", "$quiet")]
-    return line_of(*parts, " ")
+def hot_cause(facts: HeaderFacts) -> Content | None:
+    """One cause that lets many runs fail: `✗ 198 × AIRateLimited embed since 02:10 (v)`."""
+    hot = facts.hot
+    if hot is None:
+        return None
+    failed = formatting.STATUS["FAILED"].sign(facts.ascii)
+    what = " ".join(safe_text(part, limit=24) for part in (hot.code or "one cause", hot.stage_id) if part)
+    times = "x" if facts.ascii else "×"
+    words = f"{failed} {formatting.count(hot.runs)} {times} {what} since {hot.since} (v)"
+    return line_of((words, "bold $status-failed"))
+
+
+def _worker(facts: HeaderFacts) -> Content:
+    return line_of(("worker: ", "$quiet"), (facts.worker, "" if facts.worker == "here" else "$quiet"))
+
+
+def _figures(overview: Overview) -> list[Content]:
+    """Workers, queue and money, in this order; they leave a narrow line in this order too."""
+    spent = formatting.money(overview.cost_today, zero="$0")
+    unknown = " + ?" if overview.unpriced_today else ""
+    return [
+        line_of(("workers ", "$quiet"), f"{overview.workers_alive}/{overview.workers_known}"),
+        line_of(("queue ", "$quiet"), formatting.count(overview.queue)),
+        line_of(f"{spent}{unknown}", (" today", "$quiet")),
+    ]
+
+
+def _right(facts: HeaderFacts, room: int) -> Content:
+    """What fits into `room` cells: a hot cause before the worker, and that before the figures."""
+    hot = hot_cause(facts)
+    first = [_worker(facts)] if hot is None else [hot, _worker(facts)]
+    figures = _figures(facts.overview) if facts.overview is not None else []
+    while figures and sum(part.cell_length + 3 for part in (*first, *figures)) > room:
+        figures.pop(0)
+    parts: list[Content | str] = []
+    for part in (*first, *figures):
+        parts += [part, "   "]
+    return Content.assemble(*parts[:-1], " ")
 
 
 class HeaderBar(Line):
@@ -81,11 +145,13 @@ class HeaderBar(Line):
         self._facts: HeaderFacts | None = None
 
     def tell(self, facts: HeaderFacts) -> None:
+        if self._facts is None and facts.colour and not facts.plain:
+            self.styles.background_tint = Color.parse(facts.colour).with_alpha(TINT)
         self._facts = facts
         width = self.size.width
         if width:
-            wide = width >= 100
-            self.show(sides(_left(facts, wide), _right(facts, wide), width))
+            left = _left(facts, width >= 100)
+            self.show(sides(left, _right(facts, width - left.cell_length - 2), width))
 
     def on_resize(self, _: Resize) -> None:
         if self._facts is not None:

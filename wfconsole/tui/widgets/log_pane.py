@@ -12,6 +12,7 @@ from textual.message import Message
 
 from engine.inspector import LogLevel, LogLine, PageRequest
 from wfconsole import formatting
+from wfconsole.tui.layout.log_query import LogQuery
 from wfconsole.tui.widgets.filter_bar import FilterBar
 from wfconsole.tui.widgets.line import Part, line_of
 from wfconsole.tui.widgets.log_view import LogView
@@ -36,6 +37,8 @@ class LogBatch:
     full: bool = False
     first: bool = False
     older: str | None = None
+    after: str | None = None
+    """Up to where was read, where that is not the last of the lines."""
 
 
 class LogPane(Vertical):
@@ -85,8 +88,9 @@ class LogPane(Vertical):
         """Show a batch that `read` gave."""
         if batch.first:
             self._opened, self._older = True, batch.older
+        if batch.lines or batch.after:
+            self._after = batch.after or batch.lines[-1].id
         if batch.lines:
-            self._after = batch.lines[-1].id
             self.log_view.append(batch.lines)
         self._say()
 
@@ -94,6 +98,16 @@ class LogPane(Vertical):
         if scroll_y <= 0 and self._older is not None and not self.log_view.following:
             cursor, self._older = self._older, None
             self.post_message(self.WantsOlder(cursor))
+
+    def keep_only(self, query: LogQuery | None) -> None:
+        """Show only lines that this wants; None for all."""
+        self.log_view.only = query
+        self._say()
+
+    def take_older(self) -> str | None:
+        """The cursor of the page before the first, for who means to read it now; None where there is none."""
+        cursor, self._older = self._older, None
+        return cursor
 
     async def read_older(self, gateway: Gateway, cursor: str) -> None:
         """Put the page before in front of what is shown."""

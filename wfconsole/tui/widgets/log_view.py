@@ -19,6 +19,7 @@ from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.cells import clip
 from wfconsole.tui.layout.log_filter import LogFilter
 from wfconsole.tui.layout.log_lines import LogLook, length, source
+from wfconsole.tui.layout.log_query import LogQuery
 from wfconsole.tui.layout.log_ring import MAX_BYTES, MAX_LINES, LogRing
 from wfconsole.tui.widgets.log_painter import LogPainter
 from wfconsole.tui.widgets.tail_view import TailView
@@ -161,6 +162,16 @@ class LogView(TailView):
     @stage.setter
     def stage(self, stage_id: str | None) -> None:
         self._filter.stage = stage_id
+        self._refilter()
+
+    @property
+    def only(self) -> LogQuery | None:
+        """Only lines it wants; None for all."""
+        return self._filter.query
+
+    @only.setter
+    def only(self, query: LogQuery | None) -> None:
+        self._filter.query = query
         self._refilter()
 
     @property

@@ -38,11 +38,15 @@ class RunPainter:
         self._columns: Sequence[Column] = ()
         self._width = 0
         self._signs = "▸◆…"
+        self._order = "▼▲"
+        self.sorted_by: tuple[str, bool] | None = None
+        """The column whose title carries an arrow, and whether it points down; None for the usual order."""
 
     def lay_out(self, columns: Sequence[Column], width: int, *, ascii_only: bool) -> None:
         """Paint these columns, `width` cells a line, from now on."""
         self._columns, self._width = columns, width
         self._signs = ">*~" if ascii_only else "▸◆…"
+        self._order = "v^" if ascii_only else "▼▲"
         self._strips.clear()
 
     def forget_theme(self) -> None:
@@ -51,8 +55,12 @@ class RunPainter:
 
     def heading(self) -> Strip:
         """The titles of the columns."""
-        titles = (fit(column.title, column.width, right=column.right) for column in self._columns)
+        titles = (fit(self._title(column), column.width, right=column.right) for column in self._columns)
         return self._line(" " * GUTTER + (" " * GAP).join(titles), self._component("header"))
+
+    def _title(self, column: Column) -> str:
+        key, down = self.sorted_by or ("", True)
+        return f"{column.title}{self._order[0 if down else 1]}" if column.key == key else column.title
 
     def note(self, text: str) -> Strip:
         """A line of plain words in place of a row."""

@@ -109,6 +109,8 @@ class RunTable(ScrollView, can_focus=True):
         self._has_more = False
         self._live_top = True
         self._touched = False
+        self._last_marked: str | None = None
+        self._wanted: str | None = None
         self._columns: tuple[run_columns.Column, ...] = ()
         self._painter = RunPainter(self)
         self._painted: dict[int, RowLook | None] = {}
@@ -127,6 +129,11 @@ class RunTable(ScrollView, can_focus=True):
         place = self._list.place_of(run_id)
         if place is not None:
             self.move_cursor(place)
+
+    def want_cursor(self, run_id: str | None) -> None:
+        """Put the cursor on this run as soon as it is among the rows."""
+        self._wanted = run_id
+        self.cursor_id = run_id
 
     @property
     def cursor_run(self) -> RunSummary | None:
@@ -154,14 +161,21 @@ class RunTable(ScrollView, can_focus=True):
         self._list.marks = set(run_ids)
         self._marked()
 
+    @property
+    def marks_elsewhere(self) -> list[str]:
+        """Marked runs that are not among the rows."""
+        return sorted(run_id for run_id in self._list.marks if self._list.place_of(run_id) is None)
+
+    def mark_to_cursor(self) -> None:
+        """Mark from the run marked last to the cursor's; only that one where none was marked."""
+        if self.cursor_id is not None:
+            self._list.mark(self._list.between(self._last_marked or self.cursor_id, self.cursor_id) or [self.cursor_id])
+            self._last_marked = self.cursor_id
+            self._marked()
+
     def invert_marks(self) -> None:
         """Mark the loaded runs that are not marked, unmark those that are."""
         self._list.invert()
-        self._marked()
-
-    def mark_between(self, one: str, other: str) -> None:
-        """Mark the rows from one run to another."""
-        self._list.mark(self._list.between(one, other))
         self._marked()
 
     def row(self, run_id: str) -> RunSummary | None:
@@ -186,6 +200,8 @@ class RunTable(ScrollView, can_focus=True):
         else:
             place = self._list.place_of(anchor)
             self._settle(self.scroll_offset.y if place is None else place - line)
+        if self._wanted is not None and self._list.place_of(self._wanted) is not None:
+            self.cursor_id, self._wanted = self._wanted, None
         if fresh:
             self._live_top = (self._list.cursor or 0) == 0
             self._show_cursor()
@@ -208,6 +224,12 @@ class RunTable(ScrollView, can_focus=True):
         self._mode, self._zone = mode, zone
         self._lay_out()
 
+    def set_sorted_by(self, column: tuple[str, bool] | None) -> None:
+        """Show an arrow at this column's title: (key, descending); None for the usual order."""
+        if self._painter.sorted_by != column:
+            self._painter.sorted_by = column
+            self.refresh(Region(0, 0, self.size.width, HEADER))
+
     def set_ascii(self, ascii_only: bool) -> None:
         """Use ASCII signs only, or the usual ones."""
         self.ascii_only = ascii_only
@@ -217,7 +239,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def move_cursor(self, place: int) -> None:
         """Put the cursor on the row at `place` (from 0), kept within the list, and scroll to it."""
-        self._touched = True
+        self._touched, self._wanted = True, None
         self._list.move_to(place)
         self._live_top = self._list.cursor in (0, None)
         self._show_cursor()
@@ -247,6 +269,7 @@ class RunTable(ScrollView, can_focus=True):
         """Mark or unmark the cursor's run and go on to the next."""
         if self.cursor_id is not None:
             self._list.toggle(self.cursor_id)
+            self._last_marked = self.cursor_id
             self._marked()
             self.action_move(1)
 

@@ -5,33 +5,69 @@ from __future__ import annotations
 from textual.content import Content
 from textual.events import Resize
 
-from engine.inspector import Overview
+from engine.inspector import Overview, TrendView
 from wfconsole import formatting
+from wfconsole.tui.layout.sparkline import sparkline
 from wfconsole.tui.widgets.line import Line, Part, line_of, sides
+
+SHORT = {
+    "RUNNING": "run",
+    "PENDING": "queue",
+    "RETRYING": "retry",
+    "WAITING": "wait",
+    "FAILED": "fail",
+    "COMPLETED": "ok",
+    "CANCELLED": "cancelled",
+}
+"""Words for narrow windows; the sign stays the same."""
 
 ORDER = ("RUNNING", "PENDING", "RETRYING", "WAITING", "FAILED", "COMPLETED", "CANCELLED")
 
 
-def counts_line(overview: Overview, ascii_only: bool, width: int) -> Content:
-    """States with their counts; a state with none is quiet, one the store does not count is left out."""
+def state_counts(overview: Overview) -> dict[str, int]:
+    """Runs by the state they are shown in: those in backoff or waiting are counted apart from the running ones."""
+    counts = dict(overview.counts)
+    counts["RETRYING"], counts["WAITING"] = overview.retrying, overview.waiting
+    # The counts come from one snapshot, the words of a run from its stages: never let a difference show as -1.
+    counts["RUNNING"] = max(0, counts.get("RUNNING", 0) - overview.retrying - overview.waiting)
+    return counts
+
+
+def _pace(overview: Overview, trends: TrendView | None, ascii_only: bool, room: int) -> Content:
+    """The runs ended in the last 24 hours as bars, and how many end a second now."""
+    parts: list[Part | str] = []
+    ended = trends.ended if trends is not None else []
+    width = next((size for size in (24, 12, 8) if size + 14 <= room), 0)
+    if width and any(ended):
+        parts += [("24h ", "$quiet"), (sparkline(ended, width, ascii_only=ascii_only), "$secondary"), " "]
+    if overview.rate_per_s >= 0.05:
+        parts.append((f"{overview.rate_per_s:.1f}/s", "$quiet"))
+    return line_of(*parts, " ")
+
+
+def counts_line(overview: Overview, ascii_only: bool, width: int, trends: TrendView | None = None) -> Content:
+    """States with their counts; a state with none is quiet."""
     parts: list[Part | str] = [" "]
+    counts = state_counts(overview)
     for key in ORDER:
-        number = overview.counts.get(key)
-        if number is None or (key == "CANCELLED" and width < 100):
+        number = counts.get(key, 0)
+        if not number and (key == "CANCELLED" or (width < 100 and key in ("RETRYING", "WAITING"))):
+            continue
+        if key == "CANCELLED" and width < 120:
             continue
         status = formatting.STATUS[key]
         style = f"${status.variable}" if number else "$quiet"
         parts += [
-            (f"{status.sign(ascii_only)} {status.word} ", style),
+            (f"{status.sign(ascii_only)} {status.word if width >= 110 else SHORT[key]} ", style),
             (formatting.count(number), style),
             "  ",
         ]
     dead = overview.dead_letters
     sign = "!" if ascii_only else "☠"
-    words = "dead letters" if width >= 100 else "dead"
+    words = "dead letters" if width >= 110 else "dead"
     parts.append((f"{sign} {words} {formatting.count(dead)}", "$status-failed" if dead else "$quiet"))
-    right = line_of((f"{overview.rate_per_s:.1f}/s", "$quiet"), " ") if overview.rate_per_s >= 0.05 else line_of(" ")
-    return sides(line_of(*parts), right, width)
+    left = line_of(*parts)
+    return sides(left, _pace(overview, trends, ascii_only, width - left.cell_length), width)
 
 
 class StatusCounts(Line):
@@ -41,12 +77,13 @@ class StatusCounts(Line):
         super().__init__(id="counts")
         self._ascii_only = ascii_only
         self._overview: Overview | None = None
+        self._trends: TrendView | None = None
 
-    def tell(self, overview: Overview) -> None:
-        self._overview = overview
+    def tell(self, overview: Overview, trends: TrendView | None = None) -> None:
+        self._overview, self._trends = overview, trends
         if self.size.width:
-            self.show(counts_line(overview, self._ascii_only, self.size.width))
+            self.show(counts_line(overview, self._ascii_only, self.size.width, trends))
 
     def on_resize(self, _: Resize) -> None:
         if self._overview is not None:
-            self.tell(self._overview)
+            self.tell(self._overview, self._trends)
