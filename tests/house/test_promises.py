@@ -16,6 +16,7 @@ from engine.testing.conformance import records
 
 PROVEN_BY = {
     "BlobRows": "BlobRowPromises",
+    "CallStore": "CallPromises",
     "BlobStore": "BlobPromises",
     "Clock": "ClockPromises",
     "IdempotencyStore": "IdempotencyPromises",
@@ -27,7 +28,7 @@ PROVEN_BY = {
     "Persistence": "StorePromises WatchPromises",
     "Watch": "WatchPromises",
     "ReadStore": "RunReadPromises HistoryPromises TotalPromises DefinitionPromises WorkerPromises PausePromises"
-    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises",
+    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises CallPromises",
     "RetentionStore": "RetentionPromises",
     "RunStore": "RunPromises StorePromises",
     "Scheduler": "SchedulerPromises",
@@ -37,10 +38,10 @@ PROVEN_BY = {
     "DefinitionStore": "DefinitionPromises",
     "WorkerStore": "WorkerPromises",
     "UnitOfWork": "RunPromises StagePromises SchedulePromises OutboxPromises WatchPromises PausePromises"
-    " BlobRowPromises",
+    " BlobRowPromises CallPromises",
 }
 """The classes of `engine.testing.conformance` that try each port."""
-ELSEWHERE = {"AICallLog": "tests/ai"}
+ELSEWHERE = {"AICallLog": "tests/ai", "AIProvider": "tests/ai", "BatchProvider": "tests/ai"}
 """Ports that no store of somebody else's implements, and where they are tried."""
 
 

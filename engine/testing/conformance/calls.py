@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 from engine.model.criteria import CallFilter, PageRequest
 from engine.model.ids import new_id
+from engine.model.read_records import StagePrice
 from engine.model.records import AICallRecord, RunRecord, StageRecord
 from engine.model.status import RunStatus, StageStatus
 from engine.ports.persistence import Persistence
 from engine.ports.work import UnitOfWork
-from engine.testing.conformance.records import add_run
+from engine.testing.conformance.records import WORKFLOW, add_run
 
 R = TypeVar("R")
 TENTH = Decimal("0.1")
@@ -204,3 +205,65 @@ class CallPromises:
             (None, TENTH),
             ('"r"', TENTH),
         ]
+
+    async def test_an_answer_is_recalled_by_its_request(self, store: Persistence) -> None:
+        def write(work: UnitOfWork) -> list[AICallRecord]:
+            run, other = add_running(work), add_running(work)
+            asked = {"request_key": "key", "answer": '"a"'}
+            calls = [
+                ended(call_of(run, work, **asked)),
+                ended(call_of(run, work, **asked)),
+                ended(call_of(other, work, **asked)),
+                ended(call_of(other, work, **asked, reused=True)),
+                ended(call_of(other, work, request_key="key")),
+                call_of(other, work, **asked),
+                ended(call_of(other, work, request_key="another", answer='"b"')),
+            ]
+            later = [call._replace(created_at=work.now + timedelta(seconds=at)) for at, call in enumerate(calls)]
+            work.ai_calls.close([call for call in later if call.status == "ok"])
+            work.ai_calls.open(later)
+            return later
+
+        calls = await self.do(store, write)
+        run_id = calls[0].run_id
+        assert run_id is not None
+        assert await store.read(lambda reads: reads.recall("key", None)) == calls[2]
+        assert await store.read(lambda reads: reads.recall("key", run_id)) == calls[1]
+        assert await store.read(lambda reads: reads.recall("nobody asked", None)) is None
+        assert await store.read(lambda reads: reads.answers("key", run_id, "step", 2)) == calls[:2]
+        assert await store.read(lambda reads: reads.answers("key", run_id, "step", 1)) == []
+        assert await store.read(lambda reads: reads.answers("key", run_id, "other", 2)) == []
+
+    async def test_calls_are_found_one_by_one_and_by_run(self, store: Persistence) -> None:
+        def write(work: UnitOfWork) -> list[AICallRecord]:
+            run = add_running(work)
+            calls = [
+                ended(call_of(run, work, batch_id="b")),
+                ended(call_of(run, work, reused=True)),
+                call_of(run, work),
+            ]
+            work.ai_calls.close(calls[:2])
+            work.ai_calls.open([calls[2]])
+            return calls
+
+        calls = await self.do(store, write)
+        run_id = calls[0].run_id or ""
+        assert await store.read(lambda reads: reads.ai_call(calls[0].id)) == calls[0]
+        assert await store.read(lambda reads: reads.ai_call("nobody's")) is None
+        assert await store.read(lambda reads: reads.recorded("b")) == {calls[0].id}
+        assert await store.read(lambda reads: reads.recorded("c")) == set()
+        assert [one.id for one in await store.read(lambda reads: reads.open_calls(run_id))] == [calls[2].id]
+        paid = await store.read(lambda reads: reads.calls_of_run(run_id))
+        assert {one.id for one in paid} == {calls[0].id, calls[2].id}
+
+    async def test_what_a_stage_cost_when_it_completed(self, store: Persistence) -> None:
+        def write(work: UnitOfWork) -> None:
+            run = add_running(work)
+            work.ai_calls.close([ended(call_of(run, work)), ended(call_of(run, work), cost=None)])
+            (stage,) = work.stages.of_run(run.id)
+            work.stages.save([stage._replace(status=StageStatus.COMPLETED)])
+            add_running(work)
+
+        await self.do(store, write)
+        found = await store.read(lambda reads: reads.stage_prices(WORKFLOW, ["step", "other"], 10))
+        assert found == [StagePrice("step", 1, TENTH, 1), StagePrice("other", 0, Decimal(0), 0)]
