@@ -12,6 +12,7 @@ They need pytest and pytest-asyncio (`asyncio_mode = "auto"`).
 
 from engine.testing.conformance.ambient import ClockPromises, SinkPromises
 from engine.testing.conformance.blobs import BlobPromises
+from engine.testing.conformance.calls import CallPromises
 from engine.testing.conformance.idempotency import IdempotencyPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
@@ -39,6 +40,7 @@ __all__ = [
     "BatchProviderPromises",
     "BlobPromises",
     "BlobRowPromises",
+    "CallPromises",
     "ClockPromises",
     "DefinitionPromises",
     "HistoryPromises",
