@@ -7,6 +7,7 @@ from promised_stores import InMemory, OnEach, OnFile, OnPostgres, WithoutNotify
 from engine.testing.conformance import (
     AuditPromises,
     BlobRowPromises,
+    CallPromises,
     DefinitionPromises,
     HistoryPromises,
     IdempotencyPromises,
@@ -119,4 +120,8 @@ class TestHistory(OnEach, HistoryPromises):
 
 
 class TestTotals(OnEach, TotalPromises):
+    pass
+
+
+class TestCalls(OnEach, CallPromises):
     pass

@@ -15,7 +15,10 @@ from engine.testing import conformance
 from engine.testing.conformance import records
 
 PROVEN_BY = {
+    "AIProvider": "ProviderPromises",
+    "BatchProvider": "BatchProviderPromises",
     "BlobRows": "BlobRowPromises",
+    "CallStore": "CallPromises",
     "BlobStore": "BlobPromises",
     "Clock": "ClockPromises",
     "IdempotencyStore": "IdempotencyPromises",
@@ -27,7 +30,7 @@ PROVEN_BY = {
     "Persistence": "StorePromises WatchPromises",
     "Watch": "WatchPromises",
     "ReadStore": "RunReadPromises HistoryPromises TotalPromises DefinitionPromises WorkerPromises PausePromises"
-    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises",
+    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises CallPromises",
     "RetentionStore": "RetentionPromises",
     "RunStore": "RunPromises StorePromises",
     "Scheduler": "SchedulerPromises",
@@ -37,7 +40,7 @@ PROVEN_BY = {
     "DefinitionStore": "DefinitionPromises",
     "WorkerStore": "WorkerPromises",
     "UnitOfWork": "RunPromises StagePromises SchedulePromises OutboxPromises WatchPromises PausePromises"
-    " BlobRowPromises",
+    " BlobRowPromises CallPromises",
 }
 """The classes of `engine.testing.conformance` that try each port."""
 ELSEWHERE = {"AICallLog": "tests/ai"}

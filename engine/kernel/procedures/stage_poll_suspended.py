@@ -81,6 +81,8 @@ def _claim(work: UnitOfWork, deliveries: Deliveries, token: str, limit: int) -> 
     """The due stages whose check this process has; a stage whose definition vanished waits, visibly."""
     known = [one for one in deliveries.registry.ids() if one not in work.pauses.paused()]
     due = work.stages.claim_polls(known, token, work.now + POLL_LEASE, limit)
+    # Whoever asked before asks no more: one poller at a time, and the body is over.
+    work.ai_calls.interrupt_attempts([(stage.run_id, stage.stage_id, stage.attempt) for stage in due])
     claimed = []
     inputs = work.stages.inputs([stage.id for stage in due])
     run_ids = sorted({stage.run_id for stage in due})

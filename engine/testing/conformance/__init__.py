@@ -12,9 +12,11 @@ They need pytest and pytest-asyncio (`asyncio_mode = "auto"`).
 
 from engine.testing.conformance.ambient import ClockPromises, SinkPromises
 from engine.testing.conformance.blobs import BlobPromises
+from engine.testing.conformance.calls import CallPromises
 from engine.testing.conformance.idempotency import IdempotencyPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
+from engine.testing.conformance.providers import BatchProviderPromises, ProviderPromises
 from engine.testing.conformance.reads_history import HistoryPromises
 from engine.testing.conformance.reads_runs import RunReadPromises
 from engine.testing.conformance.reads_totals import TotalPromises
@@ -35,8 +37,10 @@ from engine.testing.conformance.watch import WatchPromises
 
 __all__ = [
     "AuditPromises",
+    "BatchProviderPromises",
     "BlobPromises",
     "BlobRowPromises",
+    "CallPromises",
     "ClockPromises",
     "DefinitionPromises",
     "HistoryPromises",
@@ -45,6 +49,7 @@ __all__ = [
     "LogPromises",
     "OutboxPromises",
     "PausePromises",
+    "ProviderPromises",
     "RetentionPromises",
     "RunPromises",
     "RunReadPromises",
