@@ -178,8 +178,10 @@ class CallLedger:
 
     def _sent(self, bundle: _Bundle, done: Future[list[Verdict]]) -> None:
         error = done.exception()
-        self._settle(bundle, error, [] if error is not None else done.result())
-        self._send()
+        try:
+            self._settle(bundle, error, [] if error is not None else done.result())
+        finally:
+            self._send()
 
     def _settle(self, bundle: _Bundle, error: BaseException | None, verdicts: list[Verdict]) -> None:
         if error is None:

@@ -163,6 +163,21 @@ async def test_a_call_cut_off_with_its_body_is_interrupted(drive: Drive) -> None
     assert [row.status for row in await calls(d, run.id)] == ["interrupted"]
 
 
+async def test_a_call_under_way_when_its_worker_stops_is_interrupted(drive: Drive) -> None:
+    opener = StubOpener()
+    opener.gate = asyncio.Event()
+    d = drive(flow(step("one", asking("why?"))), ai=opener)
+    run_id = await d.begun()
+    stopped = asyncio.create_task(d.kernel.carry_out(await d.take_one(), LEASE))
+    while not opener.opened:
+        await asyncio.sleep(0)
+    stopped.cancel()
+    delivery = await stopped
+    assert delivery is not None
+    assert await d.settle(delivery) == ["given-back"]
+    assert [row.status for row in await calls(d, run_id)] == ["interrupted"]
+
+
 async def test_the_same_id_twice_is_one_row_and_counts_once(drive: Drive) -> None:
     async def act(ctx: AnyContext) -> None:
         log = ai(ctx).log

@@ -12,6 +12,7 @@ from datetime import timedelta
 from engine.commands import PollSuspendedStages, PollSuspendedStagesResult
 from engine.definition.suspension import Completion
 from engine.definition.workflow import Workflow
+from engine.errors import BudgetExceeded
 from engine.kernel.changes import Changes
 from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
@@ -127,6 +128,8 @@ async def _ask(workflow: Workflow | None, claimed: Claimed, deliveries: Deliveri
     except Exception as error:
         if timer.expired():
             return _Broken(f"check_completion took longer than {CHECK_SECONDS:g} s")
+        if isinstance(error, BudgetExceeded) and calls.hold is not None:
+            return _Waiting(None)
         return _broken_or_failed(error)
     finally:
         await calls.end()
