@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 APP = "wfconsole"
 MEMORY_URLS = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _SQLITE_FILE = "sqlite:///"
-_TABLES = frozenset({"profiles", "keys", "sinks", "providers", "budgets"})
+_TABLES = frozenset({"profiles", "keys", "sinks", "providers", "budgets", "ai"})
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -56,6 +57,28 @@ class SinkSettings(BaseModel):
     allow_private: bool = False
 
 
+class BudgetSettings(BaseModel):
+    """What `[budgets]` may say: US dollars. `workflow` and `day` are a day's (UTC)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    run: Decimal | None = Field(default=None, ge=0)
+    stage: Decimal | None = Field(default=None, ge=0)
+    workflow: Decimal | None = Field(default=None, ge=0)
+    day: Decimal | None = Field(default=None, ge=0)
+    warn: float = Field(default=0.8, gt=0, le=1)
+    on_exceeded: Literal["fail", "suspend"] = "fail"
+
+
+class AISettings(BaseModel):
+    """What `[ai]` may say: how much of AI calls is written down, for how long, and whether answers are used again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    recording: Literal["full", "redacted", "metadata"] = "redacted"
+    cache: Literal["off", "run", "global"] = "off"
+    keep_texts: str | None = None
+    """`30d`: `db prune` drops prompts and answers that are older; tokens and money stay."""
+
+
 class Settings(BaseModel):
     """Everything that can be set. Constructible directly; `load` merges the sources."""
 
@@ -81,7 +104,8 @@ class Settings(BaseModel):
     keys: dict[str, str] = {}
     sinks: dict[str, SinkSettings] = {}
     providers: dict[str, Any] = Field(default={})
-    budgets: dict[str, Any] = Field(default={})
+    budgets: BudgetSettings = BudgetSettings()
+    ai: AISettings = AISettings()
 
     @field_validator("tz")
     @classmethod

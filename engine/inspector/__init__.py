@@ -1,6 +1,16 @@
 """The read API: everything consoles and dashboards see of the engine."""
 
 from engine.inspector.inspector import Inspector
+from engine.inspector.money_views import (
+    AICallView,
+    CallNotFound,
+    CostComparison,
+    ExpectedCost,
+    Repriced,
+    RepricedRow,
+    RunBudget,
+    Spending,
+)
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
 from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
@@ -26,15 +36,19 @@ from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageStatus
 
 __all__ = [
+    "AICallView",
     "AnnotationView",
     "ArtifactView",
     "AttemptView",
     "AuditView",
+    "CallNotFound",
     "CauseView",
+    "CostComparison",
     "CostRow",
     "DeadLetterGroup",
     "Delivery",
     "EventView",
+    "ExpectedCost",
     "Explanation",
     "FailureView",
     "Inspector",
@@ -47,12 +61,16 @@ __all__ = [
     "PageRequest",
     "PlanStage",
     "QueueRow",
+    "Repriced",
+    "RepricedRow",
+    "RunBudget",
     "RunDetail",
     "RunFilter",
     "RunStatus",
     "RunSummary",
     "ScheduleView",
     "SinkView",
+    "Spending",
     "StageStatus",
     "StageView",
     "TrendView",

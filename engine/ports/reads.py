@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
-from engine.model.criteria import AnnotationFilter, PageRequest, RunFilter
+from engine.model.criteria import AnnotationFilter, CallFilter, PageRequest, RunFilter
 from engine.model.read_records import (
     Activity,
     AnnotationRow,
@@ -26,10 +27,12 @@ from engine.model.read_records import (
     SinkBacklog,
     Situation,
     Slice,
+    StagePrice,
     StageRow,
     UnfinishedCount,
 )
 from engine.model.records import (
+    AICallRecord,
     ArtifactRecord,
     AuditRecord,
     EventRecord,
@@ -183,6 +186,33 @@ class ReadStore(Protocol):
 
         Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
         """
+
+    def ai_calls(self, criteria: CallFilter, page: PageRequest, *, brief: bool) -> Slice[AICallRecord]:
+        """AI calls, the newest first; with `brief` only the beginnings of their words."""
+
+    def ai_call(self, call_id: str) -> AICallRecord | None: ...
+
+    def open_calls(self, run_id: str) -> list[AICallRecord]:
+        """Those of the run that are under way, the oldest first; briefly."""
+
+    def calls_of_run(self, run_id: str) -> list[AICallRecord]:
+        """All of the run that were paid for, the oldest first; briefly."""
+
+    def recall(self, request_key: str, run_id: str | None) -> AICallRecord | None:
+        """The newest call of an equal request that was answered by a model, and whose answer is kept: of a run, or of
+        anybody."""
+
+    def answers(self, request_key: str, run_id: str, stage_id: str, before_attempt: int) -> list[AICallRecord]:
+        """All such calls of a stage's earlier attempts: the latest attempt's first, of one attempt in order."""
+
+    def recorded(self, batch_id: str) -> set[str]:
+        """Ids of the calls of a batch that ended."""
+
+    def limits(self, run_id: str) -> dict[str, Decimal | None]:
+        """What operators allowed the run to spend: by stage id, empty for the whole run."""
+
+    def stage_prices(self, workflow_id: str, stage_ids: Sequence[str], sample: int) -> list[StagePrice]:
+        """What these stages cost when they completed, in the `sample` newest runs where they did."""
 
     def pauses(self) -> list[PauseRecord]:
         """The paused workflows, by id."""

@@ -56,6 +56,9 @@ def alone(ctx: StageContext[Order, Settings]) -> Any:
             return StageResult(output="o", artifacts={"a.bin": b"\x00\x01", "b.json": [1]}, metrics={"m": 2})
         case "large":
             return "x" * ctx.input.size
+        case "think":
+            asked = [ctx.block_on(ctx.ai.generate_text("offline/demo", "What is new?")) for _ in range(2)]
+            return [asked[0].text == asked[1].text, asked[0].call_id, str(ctx.ai.topic)]
         case "refuse":
             raise NonRetryable("no")
         case "raise":

@@ -11,9 +11,9 @@ from wfconsole.formatting import UNKNOWN, count, money
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.cost_sheet import CostSheet, SheetRow
 from wfconsole.tui.layout.table_columns import Column
+from wfconsole.tui.layout.table_rows import Part
 
 BAR = 16
-Part = tuple[str, str]
 
 
 def columns_of(level: str, *, compare: bool) -> tuple[Column, ...]:

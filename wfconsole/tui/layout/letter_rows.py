@@ -10,8 +10,7 @@ from engine.inspector import DeadLetterGroup, EventView
 from wfconsole.formatting import NONE, TimeMode, clock, count, short_id
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.layout.table_columns import Column
-from wfconsole.tui.widgets.line import Part
-from wfconsole.tui.widgets.line_table import Row
+from wfconsole.tui.layout.table_rows import Part, Row
 
 COLUMNS = (
     Column("CAUSE", 24, grows=1),

@@ -11,8 +11,7 @@ from wfconsole.formatting import NONE, age, count, duration
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.layout.stage_graph import GraphNode
 from wfconsole.tui.layout.table_columns import Column
-from wfconsole.tui.widgets.line import Part
-from wfconsole.tui.widgets.line_table import Row
+from wfconsole.tui.layout.table_rows import Part, Row
 from wfconsole.tui.workflow_facts import WorkflowFacts, WorkflowsSheet
 
 COLUMNS = (

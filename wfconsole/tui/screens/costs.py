@@ -18,10 +18,11 @@ from wfconsole.filtering import FilterError, parse_filter
 from wfconsole.tui.cost_sheet import CostQuestion, CostReader, CostSheet
 from wfconsole.tui.exporting import write_new
 from wfconsole.tui.layout import cost_lines
+from wfconsole.tui.layout.table_rows import Part, Row
 from wfconsole.tui.screens.live import LiveScreen, bindings_of
 from wfconsole.tui.widgets.filter_bar import FilterBar
 from wfconsole.tui.widgets.line import Line, line_of
-from wfconsole.tui.widgets.line_table import LineTable, Row
+from wfconsole.tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
     from engine.inspector import RunFilter
@@ -98,7 +99,7 @@ class CostsScreen(LiveScreen):
         self._show("#costs-split", cost_lines.split_line(sheet))
         self.refresh_frame()
 
-    def _show(self, line: str, parts: list[cost_lines.Part | str]) -> None:
+    def _show(self, line: str, parts: list[Part | str]) -> None:
         shown = self.query_one(line, Line)
         shown.display = bool(parts)
         shown.show(line_of(*parts))

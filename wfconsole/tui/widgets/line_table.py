@@ -19,22 +19,11 @@ from wfconsole.formatting import NONE
 from wfconsole.safe_text import safe_lines, safe_text
 from wfconsole.tui.layout.cells import clip, fit
 from wfconsole.tui.layout.table_columns import GAP, GUTTER, Column, Placed, fitting
+from wfconsole.tui.layout.table_rows import Row
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
-Cell = str | tuple[str, str]
-"""A text, or a text and the theme variable of its colour; made safe here."""
 CELL_LIMIT = 300
 HEADER = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line under its key. A `mark` of false can't be marked; `quiet` rows are dimmed."""
-
-    key: str
-    cells: tuple[Cell, ...]
-    markable: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
