@@ -156,7 +156,10 @@ RULES: dict[int, tuple[str, str]] = {
         "an_answer_in_the_same_breath_does_not_count a_dialog_takes_answers_only_after_a_quarter_second"
         " no_is_the_default only_its_own_keys_work",
     ),
-    13: ("After an action, its twin", "twins_can_be_pasted every_operation_asks_sends_and_can_be_said_as_a_command_line"),
+    13: (
+        "After an action, its twin",
+        "twins_can_be_pasted every_operation_asks_sends_and_can_be_said_as_a_command_line",
+    ),
     14: ("Explain answers from facts", ""),
     15: (
         "States: empty, error, disconnected, stale",
