@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 from engine.blobs.database import DatabaseBlobStore
 from engine.blobs.filesystem import FilesystemBlobStore
 from engine.blobs.memory import MemoryBlobStore
 from engine.commands import Command
+from engine.definition.ai import Cache
+from engine.definition.context import AIHelper
 from engine.definition.plugin import Plugin
 from engine.definition.registry import WorkflowRegistry
 from engine.definition.workflow import Workflow
@@ -22,12 +27,17 @@ from engine.hosts.identity import default_worker_id
 from engine.hosts.worker import WorkerHost
 from engine.inspector import Inspector, RunDetail
 from engine.inspector.fsck import Finding, check
+from engine.kernel.call_log import AIOpener, CallLog, OpenedAI
 from engine.kernel.kernel import Kernel
+from engine.kernel.recording import Recording
 from engine.kernel.retention import PruneReport, prune
+from engine.model.budgets import NO_BUDGETS, Budgets
 from engine.model.json import Json
+from engine.model.records import AICallRecord
 from engine.model.redaction import REDACTOR, password_of, secrets_of_environment
 from engine.model.status import TERMINAL_RUN
 from engine.plugins import PluginRunner
+from engine.ports.ai_calls import AICallLog
 from engine.ports.blobs import BlobStore
 from engine.ports.clock import Clock
 from engine.ports.persistence import Persistence, Watch
@@ -40,6 +50,10 @@ from engine.stores.sql.migrate import HEAD, SchemaState
 from engine.stores.sql.roles import role_script
 from engine.stores.sql.statistics import DatabaseStats
 from engine.stores.sqlite_connection import Durability
+
+if TYPE_CHECKING:
+    from engine.ai import Providers, ProviderSettings
+    from engine.ai.opening import Given, HelperOpener
 
 R = TypeVar("R")
 
@@ -62,6 +76,7 @@ class Engine:
         self.inspector = inspector
         self._read_only = read_only
         self._watch: Watch | None = None
+        self._calls: WeakSet[CallLog] = WeakSet()
 
     @overload
     async def dispatch(self, command: Command[R], *, actor: str | None = None) -> R: ...
@@ -97,6 +112,14 @@ class Engine:
             drain_timeout=drain_timeout,
             only_run=only_run,
         )
+
+    def ai(self, topic: str) -> AIHelper:
+        """A helper for calls outside of any run, noted under `topic`. Raises `ReadOnly`."""
+        if self._read_only:
+            raise ReadOnly
+        calls = CallLog(self.kernel.desk)
+        self._calls.add(calls)
+        return calls.helper(topic)
 
     async def wait(self, run_id: str, timeout: float | None = None) -> RunDetail:
         """The run once it is terminal. Raises `TimeoutError` after `timeout` seconds, `RunNotFound`."""
@@ -145,8 +168,37 @@ class Engine:
     async def close(self) -> None:
         if self._watch is not None:
             self._watch.close()
+        for calls in list(self._calls):
+            await calls.end()
         await self.kernel.close()
         await self.kernel.persistence.close()
+
+
+class LazyOpener:
+    """`engine.kernel.call_log.AIOpener`: what it takes to ask models is loaded by the first who does."""
+
+    def __init__(self, providers: Given, cache: Cache) -> None:
+        self._given = providers, cache
+
+    @cached_property
+    def _opener(self) -> HelperOpener:
+        from engine.ai.opening import HelperOpener
+
+        return HelperOpener(*self._given)
+
+    def open(self, topic: str, calls: AICallLog, *, reuse: bool = False) -> OpenedAI:
+        return self._opener.open(topic, calls, reuse=reuse)
+
+    def portable(self) -> Json:
+        return self._opener.portable()
+
+
+def price_of(model: str, usage: AICallRecord) -> Decimal | None:
+    """What the tokens of a call cost on `model` (`provider/model`); None where nobody knows."""
+    from engine.ai.cost import price_of as price_at
+
+    provider, _, name = model.partition("/")
+    return price_at(provider, name, usage, batch=usage.call_type == "batch")
 
 
 class Opening:
@@ -182,12 +234,18 @@ def open_engine(
     scheduler: Scheduler | None = None,
     registry: WorkflowRegistry | None = None,
     actor: str | None = None,
+    providers: Providers | Mapping[str, ProviderSettings | Mapping[str, Any]] | None = None,
+    budgets: Budgets = NO_BUDGETS,
+    ai_recording: Recording = "redacted",
+    ai_cache: Cache = "off",
 ) -> Opening:
     """Open the engine on a database: `sqlite:///path`, `sqlite://` (in memory) or `postgresql://user:pw@host:port/db`.
 
     An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
     `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced;
-    several event sinks have a delivery state each. Entering raises
+    several event sinks have a delivery state each. AI calls go to `providers` (settings by name, or adapters), are held
+    to `budgets`, their words written as `ai_recording` says (whole, without secrets, or not at all) and, with
+    `ai_cache`, answered as equal ones were before. Entering raises
     `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for an address that is none.
     """
     return Opening(
@@ -203,6 +261,9 @@ def open_engine(
         clock=clock,
         actor=actor,
         scheduler=scheduler,
+        ai=LazyOpener(providers, ai_cache),
+        budgets=budgets,
+        ai_recording=ai_recording,
     )
 
 
@@ -220,6 +281,9 @@ def _open(
     clock: Clock | None,
     actor: str | None,
     scheduler: Scheduler | None,
+    ai: AIOpener,
+    budgets: Budgets,
+    ai_recording: Recording,
 ) -> Engine:
     REDACTOR.know([*secrets_of_environment(), *filter(None, [password_of(url)])])
     if persistence is None:
@@ -231,9 +295,18 @@ def _open(
     clock = clock or SystemClock()
     blobs = blobs or MemoryBlobStore()
     kernel = Kernel(
-        persistence=persistence, blobs=blobs, registry=registry, clock=clock, sink=_one_sink(sink, plugins), actor=actor
+        persistence=persistence,
+        blobs=blobs,
+        registry=registry,
+        clock=clock,
+        sink=_one_sink(sink, plugins),
+        actor=actor,
+        ai=ai,
+        budgets=budgets,
+        ai_recording=ai_recording,
     )
-    return Engine(kernel, Inspector(persistence, blobs, registry), blobs, scheduler, read_only=read_only)
+    inspector = Inspector(persistence, blobs, registry, price_of)
+    return Engine(kernel, inspector, blobs, scheduler, read_only=read_only)
 
 
 def _one_sink(given: EventSink | Sequence[EventSink] | None, plugins: tuple[Plugin, ...]) -> EventSink | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -277,6 +278,28 @@ class ResumeWorkflow(Command[PauseWorkflowResult]):
     reason: str | None = None
 
 
+class SetBudgetResult(Result):
+    max_cost: Decimal | None
+    spent: Decimal
+    """So far, by the run or the stage."""
+    released: list[str]
+    """Stages that waited for money and are due now."""
+
+
+class SetBudget(Command[SetBudgetResult]):
+    """What a run, or one of its stages, may spend on AI calls: US dollars, None without limit.
+
+    It goes before the settings and the stage's own `max_cost`. Stages that wait for money are due at once.
+    """
+
+    type: ClassVar[str] = "run.setBudget"
+    run_id: str
+    max_cost: Decimal | None = Field(ge=0, le=1_000_000_000, max_digits=20, decimal_places=9)
+    stage_id: str | None = None
+    reason: str | None = None
+    idempotency_key: str | None = Key
+
+
 class AnnotateRunResult(Result):
     written: int
 
@@ -323,6 +346,7 @@ COMMANDS: dict[str, type[Command[Any]]] = {
         PauseWorkflow,
         ResumeWorkflow,
         AnnotateRun,
+        SetBudget,
     )
 }
 """Every command by its wire name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 
 class EngineError(Exception):
@@ -149,3 +150,60 @@ class StageOutputMissing(EngineError):
         self.available = list(available)
         there = ", ".join(self.available) or "none"
         super().__init__(f"no output of stage {stage_id!r}; available: {there}")
+
+
+class AIError(EngineError):
+    """A call to an AI model failed. `provider`, `status` (HTTP) and `retry_after` (seconds) are None if unknown."""
+
+    def __init__(
+        self,
+        said: str,
+        *,
+        provider: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.said, self.provider, self.status, self.retry_after = said, provider, status, retry_after
+        answered = f" answered {status}" if status is not None else ""
+        super().__init__(f"{provider}{answered}: {said}" if provider else said)
+
+
+class AIAuthError(AIError):
+    """The provider has no key, or refuses the one it got."""
+
+
+class AIRateLimited(AIError):
+    """The provider takes no more for now, and went on saying so for as long as it was asked again."""
+
+
+class AIUnavailable(AIError):
+    """The provider can't be reached, is overloaded, broke down or went silent."""
+
+    reached = True
+    """False when no connection came about: then nothing was asked, and nothing is to be paid."""
+
+
+class AIBadRequest(AIError):
+    """The provider refuses the request as it is: asking again would change nothing."""
+
+
+class AIBadResponse(AIError):
+    """The answer can't be used: cut off, no JSON, or not what the schema asked for."""
+
+
+class UnknownModel(AIError):
+    """No provider of that name is known here, or none that has this model."""
+
+    def __init__(self, model: str, near: Iterable[str] = (), *, said: str = "") -> None:
+        self.model = model
+        self.near = list(near)
+        hint = f"; did you mean {', '.join(self.near)}?" if self.near else ""
+        super().__init__(f"unknown model {model!r}: {said or 'models are named provider/model'}{hint}")
+
+
+class BudgetExceeded(AIError):
+    """The call would be paid from a budget that is spent; `limit` and `spent` are US dollars."""
+
+    def __init__(self, scope: str, limit: Decimal, spent: Decimal) -> None:
+        self.scope, self.limit, self.spent = scope, limit, spent
+        super().__init__(f"the budget of {scope} is spent: {spent} of {limit} US dollars")

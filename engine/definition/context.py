@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic_core import to_json
 
+from engine.definition.ai import (
+    AIBatch,
+    Cache,
+    EmbedResult,
+    ObjectResult,
+    Prompt,
+    Reasoning,
+    TextResult,
+    TextStream,
+    Tool,
+    ToolChoice,
+)
 from engine.definition.schema import Schema
 from engine.errors import EngineError, StageOutputMissing
 from engine.model.json import Json, clean_text, dumps, loads
@@ -68,11 +80,92 @@ class StageStorage(Protocol):
 
 
 class AIHelper(Protocol):
-    """Calls to AI models, recorded and priced under one topic."""
+    """Calls to AI models, each noted with its tokens and its cost, under one topic.
+
+    `model` is `provider/model`; the bare name of a known model finds its provider. `provider_options` go into the
+    provider's request as they are. `timeout` is seconds of silence. `cache` answers an equal request as it was answered
+    before (None: as this helper does by default). Every call raises `AIError`: `UnknownModel`, `AIAuthError`,
+    `AIBadRequest` and `BudgetExceeded` fail a stage for good, `AIRateLimited`, `AIUnavailable` and `AIBadResponse` are
+    worth another attempt. Cancelling gives the call up at once; it is noted all the same.
+    """
 
     @property
     def topic(self) -> str:
         """`workflow.{run_id}.stage.{stage_id}` in a stage."""
+
+    def child(self, segment: str) -> AIHelper:
+        """A helper whose topic is this one's with `.segment` after it: its calls count here too."""
+
+    async def generate_text(
+        self,
+        model: str,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        temperature: float | None = 0.7,
+        max_tokens: int | None = None,
+        tools: Sequence[Tool] | None = None,
+        tool_choice: ToolChoice = "auto",
+        max_steps: int = 8,
+        reasoning: Reasoning | None = None,
+        stop: str | Sequence[str] | None = None,
+        provider_options: Mapping[str, Json] | None = None,
+        timeout: float | None = None,
+        cache: Cache | None = None,
+    ) -> TextResult:
+        """Ask for text. With `tools` the model may call them and is asked again with what they gave, `max_steps` times
+        at most; each turn is a call of its own.
+        """
+
+    async def generate_object(
+        self,
+        model: str,
+        prompt: Prompt,
+        schema: type[T],
+        *,
+        system: str | None = None,
+        temperature: float | None = 0.0,
+        max_tokens: int | None = None,
+        reasoning: Reasoning | None = None,
+        provider_options: Mapping[str, Json] | None = None,
+        timeout: float | None = None,
+        cache: Cache | None = None,
+    ) -> ObjectResult[T]:
+        """Ask for an object of `schema`: a model or any type pydantic validates.
+
+        An answer that isn't one is sent back once with what is wrong, which is a second call; then `AIBadResponse`.
+        """
+
+    def stream_text(
+        self,
+        model: str,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        temperature: float | None = 0.7,
+        max_tokens: int | None = None,
+        reasoning: Reasoning | None = None,
+        stop: str | Sequence[str] | None = None,
+        provider_options: Mapping[str, Json] | None = None,
+        timeout: float | None = None,
+        cache: Cache | None = None,
+    ) -> TextStream:
+        """Ask for text piece by piece: `async for piece in ai.stream_text(…)`. The call begins with the first piece."""
+
+    async def embed(
+        self,
+        model: str,
+        texts: str | Sequence[str],
+        *,
+        dimensions: int | None = None,
+        provider_options: Mapping[str, Json] | None = None,
+        timeout: float | None = None,
+        cache: Cache | None = None,
+    ) -> EmbedResult:
+        """A vector for each text: many texts are one call."""
+
+    def batch(self, model: str) -> AIBatch:
+        """Many requests at once, answered later for less."""
 
 
 class Produces(Protocol[O_co]):
@@ -108,7 +201,7 @@ class StageContext(Generic[I, C]):
         outputs: Outputs,
         storage: StageStorage,
         resume_state: Json = None,
-        ai: AIHelper | None = None,
+        ai: AIHelper | Callable[[], AIHelper] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.run_id = run_id
@@ -132,6 +225,9 @@ class StageContext(Generic[I, C]):
         """Raises `EngineError` when the engine has none."""
         if self._ai is None:
             raise EngineError(f"stage {self.stage_id!r} asked for ctx.ai, but this engine has no AI helper configured")
+        if callable(self._ai):
+            # Most stages ask no model: they don't wait for what it takes to do so.
+            self._ai = self._ai()
         return self._ai
 
     @property

@@ -11,19 +11,25 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from decimal import Decimal
 from itertools import count
 from typing import IO, Any
 
-from engine.definition.context import StageContext
+from engine.definition.context import AIHelper, StageContext
 from engine.definition.stage import Stage
 from engine.definition.suspension import StageResult, Suspend
+from engine.errors import BudgetExceeded
+from engine.kernel.call_log import AIOpener, OpenedAI, topic_of
+from engine.kernel.call_wire import from_wire, to_wire
 from engine.kernel.children import packed, unpacked
 from engine.kernel.executor import checked_output, failure, validate
 from engine.kernel.outputs import LoadedOutputs
 from engine.model.json import Json, dumps, loads
+from engine.model.records import AICallRecord
 from engine.model.status import LogLevel
+from engine.ports.ai_calls import ReuseScope
 
 UNUSABLE = 3
 """Exit code when the order itself can't be read."""
@@ -51,6 +57,8 @@ class Line:
         self._asked[number] = answer
         self.say(kind="ask", id=number, what=what, arguments=[packed(one) for one in arguments])
         found = await asyncio.wrap_future(answer)
+        if spent := found.get("budget"):
+            raise BudgetExceeded(spent["scope"], Decimal(spent["limit"]), Decimal(spent["spent"]))
         if "error" in found:
             raise RuntimeError(found["error"])
         if found.get("missing"):
@@ -103,12 +111,41 @@ class ParentStorage:
         return [str(one) for one in found]
 
 
-def stage_at(address: str, stage_id: str) -> Stage[Any, Any, Any]:
-    """The stage of that name. Raises what its module raises, and `LookupError` for another stage's name."""
+class ParentCalls:
+    """`engine.ports.ai_calls.AICallLog`, kept by the parent: this process only makes the calls."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def open(self, call: AICallRecord) -> None:
+        await self._line.ask("ai.open", to_wire(call))
+
+    async def close(self, *calls: AICallRecord) -> None:
+        await self._line.ask("ai.close", [to_wire(call) for call in calls])
+
+    async def recall(self, request_key: str, scope: ReuseScope) -> AICallRecord | None:
+        found = await self._line.ask("ai.recall", request_key, scope)
+        assert not isinstance(found, bytes)
+        return None if found is None else from_wire(found)
+
+    async def recorded(self, batch_id: str) -> list[str]:
+        found = await self._line.ask("ai.recorded", batch_id)
+        assert isinstance(found, list)
+        return found
+
+
+def named(address: str) -> Any:
+    """What goes by `module:name`."""
     module, _, name = address.partition(":")
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
+    return found
+
+
+def stage_at(address: str, stage_id: str) -> Stage[Any, Any, Any]:
+    """The stage of that name. Raises what its module raises, and `LookupError` for another stage's name."""
+    found = named(address)
     if not isinstance(found, Stage) or found.id != stage_id:
         raise LookupError(f"{address} is no stage {stage_id!r}")
     return found
@@ -119,6 +156,7 @@ def carry_out(stage: Stage[Any, Any, Any], order: dict[str, Any], line: Line) ->
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="loop", daemon=True).start()
     facts = order["facts"]
+    helpers = Helpers(order, line)
     context: StageContext[Any, Any] = StageContext(
         **facts,
         input=validate(stage, "input", order["input"]),
@@ -126,11 +164,15 @@ def carry_out(stage: Stage[Any, Any, Any], order: dict[str, Any], line: Line) ->
         reporter=line,
         outputs=LoadedOutputs(order["outputs"]),
         storage=ParentStorage(line),
+        ai=helpers.opening,
         loop=loop,
     )
-    result: Any = stage.body(context)
-    if isinstance(result, Coroutine):
-        result = asyncio.run_coroutine_threadsafe(result, loop).result()
+    try:
+        result: Any = stage.body(context)
+        if isinstance(result, Coroutine):
+            result = asyncio.run_coroutine_threadsafe(result, loop).result()
+    finally:
+        helpers.settle(loop)
     if isinstance(result, Suspend):
         first = result.first_poll_at
         line.say(
@@ -148,6 +190,29 @@ def carry_out(stage: Stage[Any, Any, Any], order: dict[str, Any], line: Line) ->
         artifacts={str(name): packed(content) for name, content in whole.artifacts.items()},
         metrics=dict(whole.metrics),
     )
+
+
+class Helpers:
+    """The AI helper of this process, made when the body asks for it."""
+
+    def __init__(self, order: dict[str, Any], line: Line) -> None:
+        self._ai, self._facts, self._line = order["ai"], order["facts"], line
+        self._opened: OpenedAI | None = None
+
+    @property
+    def opening(self) -> Callable[[], AIHelper] | None:
+        return None if self._ai is None else self._open
+
+    def _open(self) -> OpenedAI:
+        opener: AIOpener = named(self._ai["opener"]["by"])(self._ai["opener"])
+        topic = topic_of(self._facts["run_id"], self._facts["stage_id"])
+        self._opened = opener.open(topic, ParentCalls(self._line), reuse=self._ai["reuse"])
+        return self._opened
+
+    def settle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Every call is noted before the parent hears how the body ended."""
+        if self._opened is not None:
+            asyncio.run_coroutine_threadsafe(self._opened.settle(), loop).result()
 
 
 def main(address: str, stage_id: str) -> None:

@@ -1,9 +1,19 @@
 """The read API: everything consoles and dashboards see of the engine."""
 
 from engine.inspector.inspector import Inspector
+from engine.inspector.money import (
+    AICallView,
+    CallNotFound,
+    CostComparison,
+    ExpectedCost,
+    Repriced,
+    RepricedRow,
+    Spending,
+)
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
 from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
+from engine.inspector.stages import ArtifactContent, AttemptValues, UsualTimes
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -26,15 +36,21 @@ from engine.model.criteria import Page, PageRequest, RunFilter
 from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageStatus
 
 __all__ = [
+    "AICallView",
     "AnnotationView",
+    "ArtifactContent",
     "ArtifactView",
+    "AttemptValues",
     "AttemptView",
     "AuditView",
+    "CallNotFound",
     "CauseView",
+    "CostComparison",
     "CostRow",
     "DeadLetterGroup",
     "Delivery",
     "EventView",
+    "ExpectedCost",
     "Explanation",
     "FailureView",
     "Inspector",
@@ -47,16 +63,20 @@ __all__ = [
     "PageRequest",
     "PlanStage",
     "QueueRow",
+    "Repriced",
+    "RepricedRow",
     "RunDetail",
     "RunFilter",
     "RunStatus",
     "RunSummary",
     "ScheduleView",
     "SinkView",
+    "Spending",
     "StageStatus",
     "StageView",
     "TrendView",
     "UnfinishedView",
+    "UsualTimes",
     "WorkerView",
     "WorkflowView",
 ]

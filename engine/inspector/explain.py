@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from engine.definition.plan import Plan
-from engine.inspector.reasons import Reason, StageReasons, fleet_facts, span, stages_named
+from engine.inspector.reasons import Reason, StageReasons, fleet_facts, money_facts, span, stages_named
 from engine.inspector.views import Explanation
+from engine.model.budgets import BUDGET_CODE
 from engine.model.json import loads
 from engine.model.read_records import RunRow, Situation, StageRow
 from engine.model.records import PauseRecord, WorkerRecord
@@ -18,18 +19,22 @@ _SHOW = ("open it", "enter", "show")
 _LOGS = ("follow its log", "f", "logs")
 _READ = ("read its log", "enter", "logs")
 _CANCEL = ("cancel it", "c", "cancel")
+_ALLOW = ("let it spend more", ":", "budget")
 _RETRY = ("retry the failed stages", "F", "retry")
+_POLL = ("poll it now", "u", "poll")
+_SKIP = ("try again now", "u", "poll")
 _NEXT: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "no_worker": (_CANCEL,),
     "definition_gone": (_CANCEL,),
     "lease_held": (_LOGS, _CANCEL),
     "executing": (_LOGS, _CANCEL),
-    "backoff": (_LOGS, _CANCEL),
+    "backoff": (_SKIP, _LOGS, _CANCEL),
     "poll_due": (_LOGS, _CANCEL),
-    "poll_wait": (_LOGS, _CANCEL),
+    "poll_wait": (_POLL, _LOGS, _CANCEL),
     "stage_wait": (_LOGS, _CANCEL),
     "queue": (_CANCEL,),
     "paused": (_CANCEL,),
+    "budget": (_ALLOW, _CANCEL),
     "failed": (_RETRY, _READ),
     "done": (_SHOW,),
 }
@@ -77,7 +82,7 @@ def _reason(
     if run.status == RunStatus.PENDING:
         return _paused(situation.pause, run, now) or _pending(situation, live, now)
     if run.status != RunStatus.RUNNING:
-        return _ended(run, now)
+        return _ended(situation, now)
     stages = StageReasons(situation, live, {worker.id: known_to(worker) for worker in live}, plans, now)
     active = [stage for stage in situation.stages if stage.status in ACTIVE_STAGE]
     if not active:
@@ -127,8 +132,12 @@ def _pending(situation: Situation, live: list[WorkerRecord], now: datetime) -> R
     return Reason("queue", f"Queued for {span(now - run.created_at)}: {before}.", since=run.created_at, facts=facts)
 
 
-def _ended(run: RunRow, now: datetime) -> Reason:
+def _ended(situation: Situation, now: datetime) -> Reason:
+    run = situation.run
     took = span((run.completed_at or now) - (run.started_at or run.created_at))
+    if run.status == RunStatus.FAILED and run.error_code == BUDGET_CODE:
+        facts = {"stage_id": run.failed_stage, **money_facts(situation, run.error)}
+        return Reason("budget", f"Failed after {took}: {run.error}", since=run.completed_at, facts=facts)
     if run.status == RunStatus.FAILED:
         where = f" in {run.failed_stage}" if run.failed_stage else ""
         summary = f"Failed{where} after {took}: {run.error or 'no error was given'}"
@@ -172,13 +181,20 @@ def _next(run: RunRow, reason: Reason, plan: Plan | None, *, anybody: bool) -> l
         found.append(_step("see the workers", "5", "workers"))
     if reason.code == "paused":
         found.append(_step(f"resume {run.workflow_id}", "6", "resume", run.workflow_id))
-    for label, key, command in _NEXT[reason.code]:
+    for label, key, command in _steps(run, reason):
         words = (command, run.id, "-f") if command == "logs" and run.status == RunStatus.RUNNING else (command, run.id)
-        found.append(_step(label, key, *words))
+        found.append(_step(label, key, *words, *(("AMOUNT",) if command == "budget" else ())))
     start = run.failed_stage or (plan.stages[0].stage_id if plan and plan.stages else None)
-    if reason.code in ("failed", "done") and start is not None and run.started_at is not None:
+    ended = reason.code in ("failed", "done") or (reason.code == "budget" and run.status == RunStatus.FAILED)
+    if ended and start is not None and run.started_at is not None:
         found.append(_step(f"rerun from {start}", "R", "rerun", run.id, "--from", start))
     return found
+
+
+def _steps(run: RunRow, reason: Reason) -> tuple[tuple[str, str, str], ...]:
+    if reason.code == "budget" and run.status == RunStatus.FAILED:
+        return (_ALLOW, _RETRY, _READ)
+    return _NEXT[reason.code]
 
 
 def _step(label: str, key: str, *words: str) -> Explanation.Next:

@@ -11,14 +11,15 @@ from engine.errors import InvalidInput, Problem, RunNotFound
 from engine.inspector import fleet, history
 from engine.inspector.details import DetailParts, detail_of
 from engine.inspector.explain import definitions_of, explain
+from engine.inspector.money import MoneyInspector, PriceOf
 from engine.inspector.notes import LEGACY, AnnotationView, annotation_view, legacy_views
 from engine.inspector.operations import OperationsInspector
 from engine.inspector.payloads import Payloads
 from engine.inspector.places import PlacesInspector, Registered
 from engine.inspector.plans import PlanCache
+from engine.inspector.stages import StagesInspector
 from engine.inspector.summaries import RunParts, summary_of
 from engine.inspector.views import (
-    CostRow,
     EventView,
     Explanation,
     LogLine,
@@ -37,7 +38,6 @@ from engine.ports.reads import ReadStore
 
 EVERY_RUN = RunFilter()
 FIRST_PAGE = PageRequest()
-MOST_COST_ROWS = 10_000
 MOST_LINES = 10_000
 _MOST_CANDIDATES = 10
 _RATE_WINDOW = timedelta(minutes=1)
@@ -45,14 +45,18 @@ _FAIL_WINDOW = timedelta(hours=1)
 R = TypeVar("R")
 
 
-class Inspector(OperationsInspector, PlacesInspector):
-    """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows.
+class Inspector(OperationsInspector, StagesInspector, PlacesInspector, MoneyInspector):
+    """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows;
+    `price_of`: what models cost.
 
     `InvalidInput` says what is wrong with a page's sort field or cursor, or with a filter.
     """
 
-    def __init__(self, persistence: Persistence, blobs: BlobStore, registered: Registered) -> None:
+    def __init__(
+        self, persistence: Persistence, blobs: BlobStore, registered: Registered, price_of: PriceOf | None = None
+    ) -> None:
         self._persistence = persistence
+        self._price_of = price_of
         self._blobs = blobs
         self._registered = registered
         self._plans = PlanCache()
@@ -266,26 +270,6 @@ class Inspector(OperationsInspector, PlacesInspector):
         """The workflows registered here and those the store has seen, by id."""
         registered = self._known_here()
         return await self._persistence.read(lambda reads: fleet.workflows(reads, registered, self._plans))
-
-    async def costs(
-        self,
-        by: str = "model",
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        filter: RunFilter | None = None,  # noqa: A002
-    ) -> Page[CostRow]:
-        """AI calls summed by model, provider, workflow, stage, topic, run, day, or several with commas.
-
-        The dearest first, at most 10,000 rows; `filter` takes only calls of runs that match.
-        """
-        keys = [name.strip() for name in by.split(",") if name.strip()]
-
-        def read(reads: ReadStore) -> Page[CostRow]:
-            sums = reads.costs(keys, since=since, until=until, criteria=filter, limit=MOST_COST_ROWS)
-            return Page[CostRow](items=list(map(history.cost_row, sums)))
-
-        return await self._persistence.read(read)
 
 
 def _overview(reads: ReadStore) -> Overview:

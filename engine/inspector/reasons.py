@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine.definition.plan import Plan
+from engine.model.budgets import BUDGET_CODE
 from engine.model.read_records import Situation, StageRow
 from engine.model.records import JobRecord, WorkerRecord
 from engine.model.status import JobStatus, StageStatus
@@ -18,6 +20,7 @@ _RANK = (
     "lease_held",
     "executing",
     "poll_due",
+    "budget",
     "backoff",
     "poll_wait",
     "queue",
@@ -80,6 +83,15 @@ def fleet_facts(live: Sequence[WorkerRecord], able: Sequence[WorkerRecord]) -> d
     }
 
 
+def money_facts(situation: Situation, error: str | None) -> dict[str, Any]:
+    """What the run has spent, and what an operator allowed it, if one did."""
+    return {"error": error, "spent": situation.run.total_cost or Decimal(0), "limit": situation.limits.get("")}
+
+
+def _wants_money(stage: StageRow) -> bool:
+    return (stage.error or "").startswith(f"{BUDGET_CODE}:")
+
+
 class StageReasons:
     """Reasons for the stages of one run at one instant."""
 
@@ -105,6 +117,8 @@ class StageReasons:
         job = self._jobs.get(stage.stage_id)
         if job is not None and job.status == JobStatus.RUNNING:
             return self._delivered(stage, job)
+        if job is not None and job.status == JobStatus.SCHEDULED and _wants_money(stage):
+            return self._held(stage)
         return self._nobody_for(stage) or self._waiting(stage, job)
 
     def _nobody_for(self, stage: StageRow) -> Reason | None:
@@ -153,9 +167,16 @@ class StageReasons:
             silent = span(self._now - worker.last_seen_at)
             summary = f"{who} holds {stage.stage_id} but was last heard {silent} ago; its lease ends in {left}."
             return Reason("lease_held", summary, since=worker.last_seen_at, until=job.leased_until, facts=facts)
+        calls = [call for call in self._situation.open_calls if call.stage_id == stage.stage_id]
+        facts["open_ai_calls"] = len(calls)
+        asks = ""
+        if calls:
+            facts["ai_call"] = {"id": calls[0].id, "model": calls[0].model, "since": calls[0].created_at}
+            asks = f" It asks {calls[0].model} for {span(self._now - calls[0].created_at)}"
+            asks += f", and {len(calls) - 1} more." if len(calls) > 1 else "."
         took = span(self._now - (stage.started_at or stage.queued_at))
         done = "" if stage.progress is None else f", {stage.progress:.0%} done"
-        summary = f"{who} executes {stage.stage_id} for {took}{done} (try {stage.tries} of {stage.max_attempts})."
+        summary = f"{who} executes {stage.stage_id} for {took}{done} (try {stage.tries} of {stage.max_attempts}).{asks}"
         return Reason("executing", summary, since=stage.started_at, facts=facts)
 
     def _backoff(self, stage: StageRow, job: JobRecord, due_at: datetime) -> Reason:
@@ -165,6 +186,15 @@ class StageReasons:
         summary = f"{failed}; the next is in {left}: {error}"
         facts = {**self._try(stage), "error": error}
         return Reason("backoff", summary, since=stage.completed_at or stage.started_at, until=due_at, facts=facts)
+
+    def _held(self, stage: StageRow) -> Reason:
+        facts = {**self._try(stage), **money_facts(self._situation, stage.error)}
+        until = stage.retry_at
+        rest = (
+            "until somebody allows more" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC, or more is allowed"
+        )
+        summary = f"{stage.stage_id} waits {rest}. {stage.error}"
+        return Reason("budget", summary, since=stage.completed_at or stage.started_at, until=until, facts=facts)
 
     def _polled(self, stage: StageRow) -> Reason:
         facts = {

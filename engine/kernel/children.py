@@ -20,10 +20,13 @@ from typing import Any
 
 from engine.definition.context import StageStorage
 from engine.definition.suspension import StageResult, Suspend
+from engine.errors import BudgetExceeded
+from engine.kernel.call_wire import from_wire, to_wire
 from engine.kernel.ending import Crashed, Failed
 from engine.kernel.reporter import LiveReporter
 from engine.model.json import Json, dumps, loads
 from engine.model.status import LogLevel
+from engine.ports.ai_calls import AICallLog
 
 MODULE = "engine.hosts.child"
 LONGEST_LINE = 1 << 30
@@ -46,9 +49,11 @@ class Order:
     outputs: Mapping[str, str]
     facts: Mapping[str, Json]
     """Run id, attempt and the like, as the context shows them."""
+    ai: Json = None
+    """How the child comes by an AI helper: it makes the calls itself, and asks us to note them."""
 
 
-async def run_child(order: Order, reporter: LiveReporter, storage: StageStorage) -> Outcome:
+async def run_child(order: Order, reporter: LiveReporter, storage: StageStorage, calls: AICallLog) -> Outcome:
     """How the body ended. Cancelling the caller ends the process, and all it started."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -63,7 +68,7 @@ async def run_child(order: Order, reporter: LiveReporter, storage: StageStorage)
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, sys.path)))},
     )
-    conversation = _Conversation(process, reporter, storage)
+    conversation = _Conversation(process, reporter, storage, calls)
     try:
         return await conversation.hold(order)
     finally:
@@ -73,10 +78,17 @@ async def run_child(order: Order, reporter: LiveReporter, storage: StageStorage)
 class _Conversation:
     """With one child, from its start to its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, reporter: LiveReporter, storage: StageStorage) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reporter: LiveReporter,
+        storage: StageStorage,
+        calls: AICallLog,
+    ) -> None:
         self._process = process
         self._reporter = reporter
         self._storage = storage
+        self._calls = calls
         self._answers: set[asyncio.Task[None]] = set()
         self._last_words: deque[str] = deque(maxlen=LAST_LINES)
         self._listener = asyncio.create_task(self._overhear())
@@ -88,6 +100,7 @@ class _Conversation:
             "config": order.config,
             "outputs": dict(order.outputs),
             "facts": dict(order.facts),
+            "ai": order.ai,
         }
         with contextlib.suppress(ConnectionError):
             await self._say(start)
@@ -116,14 +129,32 @@ class _Conversation:
 
     async def _answer(self, asked: dict[str, Any]) -> None:
         try:
-            value = await getattr(self._storage, _ASKED[asked["what"]])(*map(unpacked, asked["arguments"]))
+            value = await self._do(asked["what"], [unpacked(one) for one in asked["arguments"]])
             answer = {"kind": "answer", "id": asked["id"], "value": packed(value)}
+        except BudgetExceeded as error:
+            spent = {"scope": error.scope, "limit": str(error.limit), "spent": str(error.spent)}
+            answer = {"kind": "answer", "id": asked["id"], "budget": spent}
         except KeyError:
             answer = {"kind": "answer", "id": asked["id"], "missing": True}
         except Exception as error:
             answer = {"kind": "answer", "id": asked["id"], "error": f"{type(error).__name__}: {error}"}
         with contextlib.suppress(ConnectionError):
             await self._say(answer)
+
+    async def _do(self, what: str, arguments: list[Any]) -> bytes | Json:
+        match what:
+            case "ai.open":
+                await self._calls.open(from_wire(arguments[0]))
+                return None
+            case "ai.close":
+                await self._calls.close(*map(from_wire, arguments[0]))
+                return None
+            case "ai.recall":
+                found = await self._calls.recall(*arguments)
+                return None if found is None else to_wire(found)
+            case "ai.recorded":
+                return sorted(await self._calls.recorded(*arguments))
+        return await getattr(self._storage, _ASKED[what])(*arguments)
 
     async def _say(self, message: dict[str, Json]) -> None:
         assert self._process.stdin is not None

@@ -128,6 +128,7 @@ class Course:
             attempt=attempt,
             max_attempts=planned.retry.max_attempts,
             config=dumps(config if config is not None else {}),
+            reuse_ai=run.reuse_ai,
         )
         self.changes.create_stage(stage, input_text)
         self.changes.enqueue(job_for(run, stage))

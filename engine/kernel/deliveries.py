@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.definition.registry import WorkflowRegistry
+from engine.kernel.call_ledger import close_calls
 from engine.kernel.changes import Changes, Torn
 from engine.kernel.claiming import Claiming, Taker
 from engine.kernel.course import Course
@@ -18,7 +19,7 @@ from engine.kernel.keeper import Keeper, Watched
 from engine.kernel.plans import Plans
 from engine.kernel.reporter import LiveReporter
 from engine.kernel.settling import Settled, Settling
-from engine.model.records import Claimed
+from engine.model.records import AICallRecord, Claimed
 from engine.ports.clock import Clock
 from engine.ports.persistence import Persistence
 from engine.ports.work import UnitOfWork
@@ -56,8 +57,13 @@ class Deliveries:
                 self.keeper.remove(one.claimed)
 
     async def _turn(self, ended: Sequence[Delivery], taker: Taker, free: int, also: Also | None) -> Turn:
+        ledger = self.executor.desk.ledger
+        # Calls that could not be written before: the outcome never stands without them.
+        left = ledger.unwritten({one.claimed.job.run_id for one in ended})
         try:
-            return await self.store.transact(lambda work: self._take_turn(work, ended, taker, free, also))
+            turn = await self.store.transact(lambda work: self._take_turn(work, ended, taker, free, also, left))
+            ledger.written(left)
+            return turn
         except Torn:
             if len(ended) == 1:
                 turn = await self.turn([], taker, free)
@@ -67,8 +73,16 @@ class Deliveries:
         return Turn(settled, turn.claimed)
 
     def _take_turn(
-        self, work: UnitOfWork, ended: Sequence[Delivery], taker: Taker, free: int, also: Also | None
+        self,
+        work: UnitOfWork,
+        ended: Sequence[Delivery],
+        taker: Taker,
+        free: int,
+        also: Also | None,
+        calls: Sequence[AICallRecord] = (),
     ) -> Turn:
+        if calls:
+            close_calls(work, calls)
         changes = Changes(work)
         course = Course(changes, self.plans)
         changes.lock({one.claimed.job.run_id for one in ended})

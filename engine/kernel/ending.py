@@ -64,7 +64,17 @@ class Crashed:
     how: str
 
 
-Ending = Completed | Suspended | Failed | GivenBack | Crashed
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A budget is spent and the stage waits: due again when there may be money, and the try is not charged."""
+
+    error: str
+    code: str
+    until: datetime | None
+    """None: until an operator allows more."""
+
+
+Ending = Completed | Suspended | Failed | GivenBack | Crashed | Held
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,38 @@ import mimetypes
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
 from engine.commands import problems_of
 from engine.definition.context import StageContext
+from engine.definition.presets import AIConfig
 from engine.definition.stage import Stage
 from engine.definition.suspension import StageResult, Suspend
 from engine.definition.workflow import Workflow
-from engine.errors import DefinitionError, InvalidConfig, InvalidInput, InvalidOutput, NonRetryable
+from engine.errors import (
+    AIAuthError,
+    AIBadRequest,
+    AIError,
+    BudgetExceeded,
+    DefinitionError,
+    InvalidConfig,
+    InvalidInput,
+    InvalidOutput,
+    NonRetryable,
+    UnknownModel,
+)
+from engine.kernel.call_log import CallDesk, CallLog, topic_of
 from engine.kernel.children import Order, run_child
-from engine.kernel.ending import Completed, Crashed, Ending, Failed, Suspended
+from engine.kernel.ending import Completed, Crashed, Ending, Failed, Held, Suspended
 from engine.kernel.outputs import LoadedOutputs, group_input, keep_output, load_texts, put_blob
 from engine.kernel.reporter import LiveReporter
 from engine.kernel.rules.retry import LONGEST
 from engine.kernel.stage_storage import BlobStorage
 from engine.kernel.threads import BodyThreads
+from engine.model.budgets import BUDGET_CODE
 from engine.model.json import Json, NotJson, clean_text, dumps, loads
 from engine.model.records import ArtifactRecord, Claimed, StageRecord
 from engine.model.redaction import fit_to_write
@@ -35,7 +50,10 @@ AnyStage = Stage[Any, Any, Any]
 AnyContext = StageContext[Any, Any]
 MAX_ERROR = 16 * 1024
 
-_FATAL = (NonRetryable, InvalidInput, InvalidConfig, InvalidOutput, DefinitionError)
+_FATAL = (
+    *(NonRetryable, InvalidInput, InvalidConfig, InvalidOutput, DefinitionError),
+    *(AIAuthError, AIBadRequest, UnknownModel, BudgetExceeded),
+)
 _CODES = {InvalidInput: "INVALID_INPUT", InvalidConfig: "INVALID_CONFIG", InvalidOutput: "INVALID_OUTPUT"}
 
 
@@ -50,14 +68,22 @@ class Executor:
     blobs: BlobStore
     clock: Clock
     threads: BodyThreads
+    desk: CallDesk
 
     async def execute(self, workflow: Workflow, claimed: Claimed, reporter: LiveReporter) -> Ending:
         """How the body ended; only a cancellation of the caller is raised."""
         stage = workflow.stage(claimed.job.stage_id)
+        calls = self.desk.of_delivery(claimed, max_cost_of(stage, claimed.stage), reporter)
+        try:
+            return _or_held(await self._execute(stage, claimed, reporter, calls), calls)
+        finally:
+            await calls.end()
+
+    async def _execute(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter, calls: CallLog) -> Ending:
         try:
             if runs_alone(stage, claimed):
-                return await self._in_child(stage, claimed, reporter)
-            context = await self.context(stage, claimed, reporter)
+                return await self._in_child(stage, claimed, reporter, calls)
+            context = await self.context(stage, claimed, reporter, calls)
             result = await self._call(stage, context)
             return await self._ending(stage, claimed, result)
         except asyncio.CancelledError as error:
@@ -69,44 +95,36 @@ class Executor:
             # SystemExit and KeyboardInterrupt too: a body may end its stage, never its worker.
             return failure(error)
 
-    async def _in_child(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter) -> Ending:
+    async def _in_child(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter, calls: CallLog) -> Ending:
         texts = await load_texts(self.blobs, claimed.outputs)
         given, record = group_input(claimed, texts), claimed.stage
         validate(stage, "input", given)
         config = loads(record.config or "{}")
         validate(stage, "config", config)
         assert stage.address is not None
-        order = Order(stage.address, stage.id, given, config, texts, facts_of(stage, claimed.job.workflow_id, record))
+        facts = facts_of(stage, claimed.job.workflow_id, record)
+        opener = self.desk.opener
+        ai = None if opener is None else {"opener": opener.portable(), "reuse": record.reuse_ai}
+        order = Order(stage.address, stage.id, given, config, texts, facts, ai)
         storage = BlobStorage(self.blobs, record.run_id, stage.id)
-        outcome = await _within(stage.timeout, run_child(order, reporter, storage))
+        outcome = await _within(stage.timeout, run_child(order, reporter, storage, calls))
         if isinstance(outcome, Failed | Crashed):
             return outcome
         return await self._ending(stage, claimed, outcome)
 
-    async def context(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter) -> AnyContext:
+    async def context(self, stage: AnyStage, claimed: Claimed, reporter: LiveReporter, calls: CallLog) -> AnyContext:
         """The context of a delivery. Raises `InvalidInput` or `InvalidConfig` for what the stage's schemas refuse."""
         texts = await load_texts(self.blobs, claimed.outputs)
-        typed_input = validate(stage, "input", group_input(claimed, texts))
-        return self.bare_context(
-            stage, claimed.job.workflow_id, claimed.stage, typed_input, LoadedOutputs(texts), reporter
-        )
-
-    def bare_context(
-        self,
-        stage: AnyStage,
-        workflow_id: str,
-        record: StageRecord,
-        typed_input: Any,
-        outputs: LoadedOutputs,
-        reporter: LiveReporter,
-    ) -> AnyContext:
+        record = claimed.stage
+        topic = topic_of(record.run_id, stage.id)
         return StageContext(
-            **facts_of(stage, workflow_id, record),
-            input=typed_input,
+            **facts_of(stage, claimed.job.workflow_id, record),
+            input=validate(stage, "input", group_input(claimed, texts)),
             config=validate(stage, "config", loads(record.config or "{}")),
             reporter=reporter,
-            outputs=outputs,
+            outputs=LoadedOutputs(texts),
             storage=BlobStorage(self.blobs, record.run_id, stage.id),
+            ai=None if self.desk.opener is None else lambda: calls.helper(topic),
             loop=asyncio.get_running_loop(),
         )
 
@@ -154,6 +172,24 @@ def runs_alone(stage: AnyStage, claimed: Claimed) -> bool:
     A stage that no other process can import stays in this one.
     """
     return (stage.isolation == "process" or claimed.job.reaped > 0) and stage.address is not None
+
+
+def max_cost_of(stage: AnyStage, record: StageRecord) -> Decimal | None:
+    """What the stage's own config lets it spend, if it is one of those that say so."""
+    kind = stage.config.python_type
+    if not (isinstance(kind, type) and issubclass(kind, AIConfig)):
+        return None
+    try:
+        return kind.model_validate(loads(record.config or "{}")).max_cost
+    except ValidationError:
+        return None
+
+
+def _or_held(ending: Ending, calls: CallLog) -> Ending:
+    """A stage that failed for want of money waits instead, where that was asked for."""
+    if isinstance(ending, Failed) and ending.code == BUDGET_CODE and calls.hold is not None:
+        return Held(ending.error, BUDGET_CODE, calls.hold.until)
+    return ending
 
 
 def facts_of(stage: AnyStage, workflow_id: str, record: StageRecord) -> dict[str, Any]:
@@ -234,6 +270,8 @@ def failure(error: BaseException) -> Failed:
     if isinstance(error, BodyTimeout):
         return Failed(f"TIMEOUT: {error}", "TIMEOUT", retryable=True)
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
+    if isinstance(error, AIError):
+        code = type(error).__name__
     text = fit_to_write(str(error)) or type(error).__name__
     if len(text) > MAX_ERROR:
         text = f"{text[:MAX_ERROR]}… ({len(text)} characters)"

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, cast, overload
 from engine.commands import Command, ExecuteJob, FlushOutbox, PollSuspendedStages, parse_command
 from engine.definition.registry import WorkflowRegistry
 from engine.errors import IdempotencyConflict, IdempotencyInProgress, InvalidInput, Problem
+from engine.kernel.call_ledger import CallLedger
+from engine.kernel.call_log import AIOpener, CallDesk
 from engine.kernel.claiming import Taker
 from engine.kernel.deliveries import Deliveries, Turn
 from engine.kernel.ending import Delivery
@@ -27,6 +29,7 @@ from engine.kernel.handlers import (
     run_reap_stuck,
     run_rerun_from,
     run_retry_failed,
+    run_set_budget,
     run_transition,
     stage_fail,
     stage_poll_now,
@@ -36,10 +39,12 @@ from engine.kernel.handlers import (
 from engine.kernel.keeper import Keeper
 from engine.kernel.plans import Plans
 from engine.kernel.procedures import job_execute, outbox_flush, stage_poll_suspended
+from engine.kernel.recording import Recording
 from engine.kernel.scene import Scene
 from engine.kernel.scheduling import DatabaseScheduler
 from engine.kernel.sink_health import SinkHealth
 from engine.kernel.threads import BodyThreads
+from engine.model.budgets import NO_BUDGETS, Budgets
 from engine.model.ids import new_id
 from engine.model.json import Json, digest, dumps, loads
 from engine.model.records import Claimed, KeyRecord, body_key
@@ -67,6 +72,7 @@ HANDLERS: dict[str, Callable[[Any, Scene], Any]] = {
     "workflow.pause": workflow_pause.handle,
     "workflow.resume": workflow_resume.handle,
     "run.annotate": run_annotate.handle,
+    "run.setBudget": run_set_budget.handle,
 }
 
 DISPATCH_LEASE = timedelta(seconds=60)
@@ -87,6 +93,9 @@ class Kernel:
         clock: Clock,
         sink: EventSink | None = None,
         actor: str | None = None,
+        ai: AIOpener | None = None,
+        budgets: Budgets = NO_BUDGETS,
+        ai_recording: Recording = "redacted",
     ) -> None:
         self.persistence = persistence
         self.registry = registry
@@ -98,7 +107,9 @@ class Kernel:
         self.scheduler = DatabaseScheduler(persistence, self._carry_out_scheduled, HANDLERS.keys(), self.actor)
         self._plans = Plans()
         self.threads = BodyThreads("wfconsole-body")
-        executor = Executor(blobs, clock, self.threads)
+        self.calls = CallLedger(persistence, budgets)
+        self.desk = CallDesk(persistence, clock, self.calls, ai_recording, ai)
+        executor = Executor(blobs, clock, self.threads, self.desk)
         self._deliveries = Deliveries(persistence, registry, self._plans, executor, self.keeper, clock)
 
     @overload
@@ -164,6 +175,7 @@ class Kernel:
     async def close(self) -> None:
         """End the kernel's threads; the store is its opener's to close."""
         self.keeper.close()
+        await self.calls.flush()
 
 
 def _somebody() -> str:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from engine.kernel.changes import Changes
 from engine.kernel.course import Course, causation, failed_stage
-from engine.kernel.ending import Completed, Crashed, Delivery, Failed, GivenBack, Suspended, Verdict
-from engine.kernel.rules.retry import after_failure
+from engine.kernel.ending import Completed, Crashed, Delivery, Failed, GivenBack, Held, Suspended, Verdict
+from engine.kernel.rules.retry import LONGEST, after_failure
 from engine.model.records import JobRecord, Lease, StageRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
 
@@ -52,6 +52,8 @@ class Settling:
                 return self._fail_or_retry(stage, delivery, ending, free)
             case Crashed():
                 return self._crash(stage, delivery, ending, free)
+            case Held():
+                return self._hold(stage, delivery, ending, free)
             case GivenBack():
                 changes.finish_job(claimed.lease, free._replace(status=JobStatus.PENDING, tries=job.tries - 1))
                 self._requeue(stage, None, "given back: the worker stopped", tries=job.tries - 1)
@@ -116,28 +118,43 @@ class Settling:
         due = changes.now + again.delay
         waiting = free._replace(status=JobStatus.SCHEDULED, due_at=due, last_error=ending.error)
         changes.finish_job(claimed.lease, waiting)
+        self.course.report_failure(failed_stage(stage, ending.error, ending.code, changes.now), causation(job))
+        self._wait_for_retry(stage, ending, waiting, due)
+        return Settled("retrying", retry_at=due)
+
+    def _hold(self, stage: StageRecord, delivery: Delivery, ending: Held, free: JobRecord) -> Settled:
+        due = ending.until or self.changes.now + LONGEST
+        held = free._replace(status=JobStatus.SCHEDULED, due_at=due, tries=free.tries - 1, last_error=ending.error)
+        self.changes.finish_job(delivery.claimed.lease, held)
+        self._wait_for_retry(stage, ending, held, ending.until)
+        return Settled("retrying", retry_at=ending.until)
+
+    def _wait_for_retry(
+        self, stage: StageRecord, ending: Failed | Held, waiting: JobRecord, retry_at: datetime | None
+    ) -> None:
+        """The attempt is over; the stage is due again when its job is."""
+        changes = self.changes
         failed = failed_stage(stage, ending.error, ending.code, changes.now)
-        self.course.report_failure(failed, causation(job))
         changes.event(
             stage.run_id,
             "stage:retrying",
-            causation(job),
+            causation(waiting),
             stage_id=stage.stage_id,
-            attempt=job.attempt,
+            attempt=waiting.attempt,
             error=ending.error,
-            due_at=due,
+            due_at=waiting.due_at,
         )
         changes.archive(failed)
         changes.update_stage(
             failed._replace(
                 status=StageStatus.PENDING,
+                tries=waiting.tries,
                 completed_at=None,
-                retry_at=due,
+                retry_at=retry_at,
                 worker_id=None,
                 progress=None,
             )
         )
-        return Settled("retrying", retry_at=due)
 
     def _crash(self, stage: StageRecord, delivery: Delivery, ending: Crashed, free: JobRecord) -> Settled:
         changes, job = self.changes, delivery.claimed.job
@@ -176,6 +193,7 @@ class Settling:
         lease = Lease(job.id, job.lease_token, job.attempt)
         free = job._replace(worker_id=None, lease_token=None, leased_until=None, renewed_at=None, reaped=job.reaped + 1)
         who = job.worker_id or "its worker"
+        changes.work.ai_calls.interrupt_attempts([(job.run_id, job.stage_id, job.attempt)])
         changes.event(
             job.run_id,
             "lease:reaped",

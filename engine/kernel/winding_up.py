@@ -21,6 +21,7 @@ def wind_up(changes: Changes, run_id: str, cause: str) -> None:
             )
             changes.event(run_id, "stage:cancelled", cause, stage_id=stage.stage_id)
     cancel_jobs(changes, run_id)
+    changes.work.ai_calls.interrupt_runs([run_id])
 
 
 def cancel_jobs(changes: Changes, run_id: str) -> None:

@@ -73,6 +73,22 @@ class AnnotationFilter(BaseModel):
     until: datetime | None = None
 
 
+class CallFilter(BaseModel):
+    """Which AI calls: every given field must match. `model` is what was asked for or what answered; `topic` stands for
+    itself and all below it, segment by segment; `since` is included, `until` not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    run_id: str | None = None
+    workflow_id: str | None = None
+    stage_id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    topic: str | None = None
+    batch_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class PageRequest(BaseModel):
     """A keyset page: `sort` is a field name, `-` before it for descending; `cursor` is the page before's
     `next_cursor`."""

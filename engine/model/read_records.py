@@ -5,13 +5,13 @@ Frozen; times are aware UTC, money US dollars, payloads JSON texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
 
-from engine.model.records import AnnotationRecord, JobRecord, PauseRecord, SinkRecord, WorkerRecord
+from engine.model.records import AICallRecord, AnnotationRecord, JobRecord, PauseRecord, SinkRecord, WorkerRecord
 from engine.model.status import RunStatus, StageStatus
 
 T = TypeVar("T")
@@ -102,6 +102,19 @@ class AttemptRow(NamedTuple):
     cost: Decimal | None
 
 
+class AttemptTexts(NamedTuple):
+    """What an attempt was given and what came of it, as stored; `input` is None where it was derived."""
+
+    attempt: int
+    generation: int
+    status: StageStatus
+    input: str | None
+    output: str | None
+    config: str | None
+    error: str | None
+    error_code: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RunCount:
     """How many runs of a workflow have a status."""
@@ -177,6 +190,16 @@ class CostSum:
     unpriced: int
 
 
+class StagePrice(NamedTuple):
+    """What a stage's latest completed attempts cost together."""
+
+    stage_id: str
+    runs: int
+    cost: Decimal
+    unpriced: int
+    """AI calls among them without a known price."""
+
+
 @dataclass(frozen=True, slots=True)
 class SinkBacklog:
     """A sink, and how many events it has not got yet and gave up."""
@@ -233,6 +256,10 @@ class Situation:
     workers: list[WorkerRecord]
     pause: PauseRecord | None = None
     """Of its workflow."""
+    open_calls: Sequence[AICallRecord] = ()
+    """AI calls under way, the oldest first."""
+    limits: Mapping[str, Decimal | None] = field(default_factory=dict)
+    """What operators allowed it to spend: by stage id, empty for the whole run."""
 
 
 class LeaseRow(NamedTuple):

@@ -47,6 +47,8 @@ class RunRecord(NamedTuple):
     worker_id: str | None = None
     total_cost: Decimal | None = None
     total_tokens: int = 0
+    reuse_ai: bool = False
+    """The stages of this generation answer their AI calls from earlier ones where they can."""
     version: int = 1
 
 
@@ -91,6 +93,7 @@ class StageRecord(NamedTuple):
     worker_id: str | None = None
     cost: Decimal | None = None
     tokens: int = 0
+    reuse_ai: bool = False
 
 
 class JobRecord(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Literal, Protocol
 
 from engine.model.records import AICallRecord
@@ -31,3 +33,43 @@ class AICallLog(Protocol):
 
     async def recorded(self, batch_id: str) -> Collection[str]:
         """Ids of the calls of that batch that were recorded already."""
+
+
+class CallStore(Protocol):
+    """Every method acts inside the open transaction; the caller holds the locks of the runs it writes to."""
+
+    def open(self, calls: Sequence[AICallRecord]) -> None:
+        """Note calls as open; one that is there already stays as it is."""
+
+    def close(self, calls: Sequence[AICallRecord]) -> None:
+        """Each takes the place of the open one of its id, or is added; one that ended before stays as it is.
+
+        What it cost is added to its run, and to the stage's row and the archived one of its attempt.
+        """
+
+    def interrupt(self, ids: Sequence[str]) -> None:
+        """These, where they are still open, never ended."""
+
+    def interrupt_attempts(self, attempts: Sequence[tuple[str, str, int]]) -> None:
+        """So did all open ones of these (run id, stage id, attempt)."""
+
+    def interrupt_runs(self, run_ids: Sequence[str]) -> None:
+        """And all open ones of these runs."""
+
+    def interrupt_orphans(self, before: datetime) -> int:
+        """And those of no run, opened before; how many."""
+
+    def limits(self, run_ids: Sequence[str]) -> dict[tuple[str, str], Decimal | None]:
+        """What operators allowed, by (run id, stage id; empty for the whole run); None: without limit."""
+
+    def allow(self, run_id: str, scope: str, max_cost: Decimal | None) -> None:
+        """An operator's word on what a run (`scope` is empty) or one of its stages may spend."""
+
+    def spent_by_stage(self, run_id: str, stage_id: str) -> Decimal:
+        """By all attempts of a stage, over the life of the run."""
+
+    def spent_since(self, since: datetime, workflow_id: str | None) -> Decimal:
+        """By the runs of a workflow, or by everybody."""
+
+    def forget_texts(self, before: datetime, limit: int) -> int:
+        """Drop prompts and answers of up to `limit` calls made before, the oldest first; how many."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
-from engine.model.criteria import AnnotationFilter, PageRequest, RunFilter
+from engine.model.criteria import AnnotationFilter, CallFilter, PageRequest, RunFilter
 from engine.model.read_records import (
     Activity,
     AnnotationRow,
     AttemptRow,
+    AttemptTexts,
     CostSum,
     DefinitionRef,
     FailureSum,
@@ -26,10 +28,12 @@ from engine.model.read_records import (
     SinkBacklog,
     Situation,
     Slice,
+    StagePrice,
     StageRow,
     UnfinishedCount,
 )
 from engine.model.records import (
+    AICallRecord,
     ArtifactRecord,
     AuditRecord,
     EventRecord,
@@ -81,6 +85,18 @@ class ReadStore(Protocol):
 
     def artifacts(self, run_id: str) -> list[ArtifactRecord]:
         """By stage, attempt and name."""
+
+    def attempt_texts(self, run_id: str, stage_id: str) -> list[AttemptTexts]:
+        """Every attempt of one stage with its payload texts, the one under way last."""
+
+    def suspended_state(self, run_id: str, stage_id: str) -> str | None:
+        """What a waiting stage remembers; None when there is nothing."""
+
+    def artifact(self, run_id: str, stage_id: str, name: str, attempt: int | None) -> ArtifactRecord | None:
+        """Of that attempt, or the latest of that name."""
+
+    def stage_times(self, run_ids: Sequence[str]) -> list[tuple[str, datetime, datetime]]:
+        """(stage id, start, end) of the completed stages of these runs."""
 
     def unpriced_attempts(self, run_id: str) -> set[tuple[str, int]]:
         """(stage id, attempt) of the run's AI calls without a known price."""
@@ -183,6 +199,33 @@ class ReadStore(Protocol):
 
         Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
         """
+
+    def ai_calls(self, criteria: CallFilter, page: PageRequest, *, brief: bool) -> Slice[AICallRecord]:
+        """AI calls, the newest first; with `brief` only the beginnings of their words."""
+
+    def ai_call(self, call_id: str) -> AICallRecord | None: ...
+
+    def open_calls(self, run_id: str) -> list[AICallRecord]:
+        """Those of the run that are under way, the oldest first; briefly."""
+
+    def calls_of_run(self, run_id: str) -> list[AICallRecord]:
+        """All of the run that were paid for, the oldest first; briefly."""
+
+    def recall(self, request_key: str, run_id: str | None) -> AICallRecord | None:
+        """The newest call of an equal request that was answered by a model, and whose answer is kept: of a run, or of
+        anybody."""
+
+    def answers(self, request_key: str, run_id: str, stage_id: str, before_attempt: int) -> list[AICallRecord]:
+        """All such calls of a stage's earlier attempts: the latest attempt's first, of one attempt in order."""
+
+    def recorded(self, batch_id: str) -> set[str]:
+        """Ids of the calls of a batch that ended."""
+
+    def limits(self, run_id: str) -> dict[str, Decimal | None]:
+        """What operators allowed the run to spend: by stage id, empty for the whole run."""
+
+    def stage_prices(self, workflow_id: str, stage_ids: Sequence[str], sample: int) -> list[StagePrice]:
+        """What these stages cost when they completed, in the `sample` newest runs where they did."""
 
     def pauses(self) -> list[PauseRecord]:
         """The paused workflows, by id."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.model.records import DefinitionRecord, WorkerRecord
+from engine.ports.ai_calls import CallStore
 from engine.ports.blobs import BlobRows
 from engine.ports.idempotency import IdempotencyStore
 from engine.ports.jobs import JobTransport
@@ -71,6 +72,8 @@ class UnitOfWork(Protocol):
     def retention(self) -> RetentionStore: ...
     @property
     def schedules(self) -> ScheduleStore: ...
+    @property
+    def ai_calls(self) -> CallStore: ...
 
     def announce(self) -> None:
         """After the commit, wake whoever waits for work or news."""

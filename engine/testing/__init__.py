@@ -1,7 +1,8 @@
 """Helpers for tests of your own workflows, and the store promises as test classes (`engine.testing.conformance`)."""
 
+from engine.ai.providers.fake import FakeAIProvider
 from engine.blobs.memory import MemoryBlobStore
 from engine.testing.fakes import CollectingEventSink, FakeClock, NoopScheduler
 from engine.testing.make_kernel import make_kernel
 
-__all__ = ["CollectingEventSink", "FakeClock", "MemoryBlobStore", "NoopScheduler", "make_kernel"]
+__all__ = ["CollectingEventSink", "FakeAIProvider", "FakeClock", "MemoryBlobStore", "NoopScheduler", "make_kernel"]

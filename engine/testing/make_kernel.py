@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from engine.ai import AIProvider, Providers
+from engine.ai.opening import HelperOpener
 from engine.blobs.memory import MemoryBlobStore
 from engine.definition.registry import WorkflowRegistry
 from engine.definition.workflow import Workflow
 from engine.inspector import Inspector
 from engine.kernel.kernel import Kernel
+from engine.model.budgets import NO_BUDGETS, Budgets
 from engine.ports.blobs import BlobStore
 from engine.ports.clock import Clock
 from engine.ports.sink import EventSink
@@ -32,12 +35,19 @@ def make_kernel(
     clock: Clock | None = None,
     event_sink: EventSink | None = None,
     blob_store: BlobStore | None = None,
+    ai: AIProvider | None = None,
+    budgets: Budgets = NO_BUDGETS,
 ) -> KernelForTests:
-    """A plain call; `await kernel.close()` when done. Drive it with `ServerlessHost(kernel, "w")` or a `WorkerHost`."""
+    """`ai` answers every model there is, e.g. a `FakeAIProvider`; without it the providers of the process do.
+
+    A plain call; `await kernel.close()` when done. Drive it with `ServerlessHost(kernel, "w")` or a `WorkerHost`."""
     used = clock or SystemClock()
     store = SqliteStore(None, used)
     blobs = blob_store or MemoryBlobStore()
     registry = WorkflowRegistry(workflows)
-    kernel = KernelForTests(persistence=store, blobs=blobs, registry=registry, clock=used, sink=event_sink)
+    opener = HelperOpener(None if ai is None else Providers(everything=ai))
+    kernel = KernelForTests(
+        persistence=store, blobs=blobs, registry=registry, clock=used, sink=event_sink, ai=opener, budgets=budgets
+    )
     kernel.inspector = Inspector(store, blobs, registry)
     return kernel

@@ -37,7 +37,7 @@ from engine.model.status import JobStatus, LogLevel, RunStatus, StageStatus
 from engine.ports.persistence import Watch
 from engine.ports.reads import ReadStore
 from engine.ports.work import UnitOfWork
-from engine.stores.sql import tables
+from engine.stores.sql import ai_tables, tables
 from engine.stores.sql.dialect import POSTGRES, SQLITE
 from engine.stores.sql.jobs import JOB
 from engine.stores.sql.outbox import EVENT
@@ -284,7 +284,7 @@ class InspectedStore:
             **fields,
         }
         with self.engine.connect() as connection:
-            self._insert(connection, tables.ai_calls, [row])
+            self._insert(connection, ai_tables.ai_calls, [row])
 
 
 def make_run(run_id: str | None = None, **fields: Any) -> RunRecord:

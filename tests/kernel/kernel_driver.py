@@ -69,6 +69,7 @@ class Driver:
         path: Path | None = None,
         clock: FakeClock | None = None,
         blobs: BlobStore | None = None,
+        **options: Any,
     ) -> Driver:
         """On the database of that address; with a `path` blobs lie beside it, for other drivers of the same clock."""
         clock, sink = clock or FakeClock(), CollectingEventSink()
@@ -77,7 +78,7 @@ class Driver:
         store, registry = database.store(clock, read_only=False, durability="normal"), WorkflowRegistry(workflows)
         if blobs is None:
             blobs = MemoryBlobStore() if path is None else FilesystemBlobStore(path.with_name(f"{path.name}.blobs"))
-        kernel = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink)
+        kernel = Kernel(persistence=store, blobs=blobs, registry=registry, clock=clock, sink=sink, **options)
         return cls(kernel, Inspector(store, blobs, registry), blobs, clock, sink)
 
     async def close(self) -> None:

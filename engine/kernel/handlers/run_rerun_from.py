@@ -31,7 +31,7 @@ def handle(command: RerunFrom, scene: Scene) -> RerunFromResult:
         changes.archive(stage)
     changes.delete_stages([stage.id for stage in gone])
     cancel_jobs(changes, run.id)
-    revive(scene, run, generation=run.generation + 1, config=dumps(config))
+    revive(scene, run, generation=run.generation + 1, config=dumps(config), reuse_ai=command.reuse_ai)
     deleted = [stage.stage_id for stage in gone]
     changes.event(run.id, "run:rerun", scene.causation, from_stage_id=target.stage_id, deleted_stages=deleted)
     changes.event(run.id, "workflow:started", scene.causation)

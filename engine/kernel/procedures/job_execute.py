@@ -13,7 +13,7 @@ from engine.kernel.changes import Changes
 from engine.kernel.claiming import Claiming, Taker
 from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
-from engine.kernel.ending import Completed, Crashed, Delivery, Failed, GivenBack, Suspended
+from engine.kernel.ending import Completed, Crashed, Delivery, Failed, GivenBack, Held, Suspended
 from engine.kernel.outputs import load_texts
 from engine.kernel.settling import Settled
 from engine.model.json import digest, dumps, loads
@@ -138,7 +138,7 @@ def _result(delivery: Delivery, settled: Settled, output: object) -> ExecuteJobR
             return ExecuteJobResult(
                 outcome="suspended", next_poll_at=settled.next_poll_at, ghost=settled.verdict == "ghost"
             )
-        case Failed() as failed:
+        case Failed() | Held() as failed:
             retrying = settled.verdict == "retrying"
             return ExecuteJobResult(
                 outcome="failed", error=failed.error, retryable=retrying, ghost=settled.verdict == "ghost"

@@ -16,7 +16,7 @@ from engine.kernel.changes import Changes
 from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
 from engine.kernel.ending import Failed, Said
-from engine.kernel.executor import AnyStage, checked_output, failure
+from engine.kernel.executor import AnyStage, checked_output, failure, max_cost_of
 from engine.kernel.outputs import keep_output
 from engine.kernel.reporter import LiveReporter
 from engine.kernel.rules.polling import after_error, deadline_passed, next_poll
@@ -117,14 +117,17 @@ async def _ask(workflow: Workflow | None, claimed: Claimed, deliveries: Deliveri
     if stage is None or stage.check is None:
         return _Gone()
     timer = asyncio.timeout(CHECK_SECONDS)
+    calls = deliveries.executor.desk.of_delivery(claimed, max_cost_of(stage, claimed.stage), reporter)
     try:
-        context = await deliveries.executor.context(stage, claimed, reporter)
+        context = await deliveries.executor.context(stage, claimed, reporter, calls)
         async with timer:
             completion = await _call(stage, context, deliveries)
     except Exception as error:
         if timer.expired():
             return _Broken(f"check_completion took longer than {CHECK_SECONDS:g} s")
         return _broken_or_failed(error)
+    finally:
+        await calls.end()
     if not isinstance(completion, Completion):
         return Failed(f"check_completion answered {type(completion).__name__}, not a Completion", None, retryable=False)
     return await _answer(stage, completion, claimed, deliveries)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, String, and_, case, cast, exists, 
 
 from engine.model.read_records import Inconsistency
 from engine.model.status import ACTIVE_JOB, ACTIVE_STAGE, TERMINAL_RUN, JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.reading import Reading
 from engine.stores.sql.rows import constant
 from engine.stores.sql.tables import artifacts, attempts, definitions, events, jobs, run_stats, runs, stages
@@ -62,6 +63,16 @@ _open = (
     select(func.count())
     .where(stages.c.run_id == runs.c.id, stages.c.group_no == runs.c.group_no, _active_stage)
     .scalar_subquery()
+)
+_spent = (
+    select(
+        ai_calls.c.run_id,
+        func.sum(ai_calls.c.cost).label("cost"),
+        func.sum(ai_calls.c.input_tokens + ai_calls.c.output_tokens).label("tokens"),
+    )
+    .where(ai_calls.c.run_id.is_not(None))
+    .group_by(ai_calls.c.run_id)
+    .subquery()
 )
 _earlier = stages.alias("earlier")
 _counted = (
@@ -130,6 +141,14 @@ RULES: dict[str, Select[Any]] = {
     .where(attempts.c.attempt > stages.c.attempt),
     "every run has its definition": select(runs.c.id).where(
         ~exists().where(definitions.c.workflow_id == runs.c.workflow_id, definitions.c.fingerprint == runs.c.definition)
+    ),
+    "a run's money is that of its AI calls": select(runs.c.id)
+    .outerjoin(_spent, _spent.c.run_id == runs.c.id)
+    .where(
+        or_(
+            func.coalesce(runs.c.total_cost, 0) != func.coalesce(_spent.c.cost, 0),
+            runs.c.total_tokens != func.coalesce(_spent.c.tokens, 0),
+        )
     ),
     "runs are counted right": select(_counted.c.workflow_id + literal(" ") + _counted.c.status)
     .outerjoin(_rolled_up, _same_count)

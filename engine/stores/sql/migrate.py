@@ -9,10 +9,10 @@ from importlib import resources
 from sqlalchemy import Connection, inspect, text
 
 from engine.errors import SchemaTooNew
-from engine.stores.sql import side_tables  # noqa: F401 - its tables belong to the metadata too
+from engine.stores.sql import ai_tables, side_tables  # noqa: F401 - their tables belong to the metadata too
 from engine.stores.sql.tables import metadata
 
-HEAD = "0002"
+HEAD = "0003"
 """The version this program writes and reads. Versions are four digits, rising."""
 VERSION_TABLE = "wfconsole_schema"
 

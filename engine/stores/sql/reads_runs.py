@@ -11,17 +11,18 @@ from engine.model.criteria import PageRequest, RunFilter
 from engine.model.read_records import AttemptRow, RunRow, RunWhole, Situation, Slice, StageRow
 from engine.model.records import ArtifactRecord, JobRecord, PauseRecord, StageRecord, WorkerRecord
 from engine.model.status import TERMINAL_JOB, JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.dialect import Prepared
 from engine.stores.sql.jobs import JOB
 from engine.stores.sql.keyset import INSTANT, INTEGER, MONEY, TEXT, Key, order_of
 from engine.stores.sql.operations import PAUSE
-from engine.stores.sql.reading import Reading
+from engine.stores.sql.reads_ai import AIReads, unknown_price
 from engine.stores.sql.registers import WORKER
 from engine.stores.sql.rows import Mapping, constant, where
 from engine.stores.sql.run_conditions import conditions_of, duration_until, prefix_range
 from engine.stores.sql.side_tables import paused_workflows
 from engine.stores.sql.stages import ARTIFACT, STAGE
-from engine.stores.sql.tables import ai_calls, artifacts, attempts, definitions, jobs, runs, stages, workers
+from engine.stores.sql.tables import artifacts, attempts, definitions, jobs, runs, stages, workers
 from engine.stores.sql.types import UtcDateTime
 
 ROW = Mapping(RunRow, runs, {"status": RunStatus})
@@ -70,7 +71,7 @@ _artifacts = (
 )
 _unpriced_attempts = (
     select(ai_calls.c.stage_id, ai_calls.c.attempt)
-    .where(ai_calls.c.run_id == where("run"), ai_calls.c.cost.is_(None), ai_calls.c.stage_id.is_not(None))
+    .where(ai_calls.c.run_id == where("run"), unknown_price(), ai_calls.c.stage_id.is_not(None))
     .distinct()
 )
 _jobs = select(*JOB.columns).where(
@@ -103,7 +104,7 @@ _prepared = Prepared(
         .order_by(stages.c.run_id, stages.c.number)
     ),
     unpriced=lambda dialect: (
-        select(ai_calls.c.run_id).where(dialect.member(ai_calls.c.run_id, "runs"), ai_calls.c.cost.is_(None)).distinct()
+        select(ai_calls.c.run_id).where(dialect.member(ai_calls.c.run_id, "runs"), unknown_price()).distinct()
     ),
     plans=lambda dialect: select(definitions.c.workflow_id, definitions.c.fingerprint, definitions.c.plan).where(
         dialect.member(definitions.c.workflow_id, "workflows"),
@@ -112,7 +113,7 @@ _prepared = Prepared(
 )
 
 
-class RunReads(Reading):
+class RunReads(AIReads):
     """The part of `engine.ports.reads.ReadStore` about runs."""
 
     def runs(self, criteria: RunFilter, page: PageRequest) -> Slice[RunRow]:
@@ -179,7 +180,14 @@ class RunReads(Reading):
         run = ROW.record(row)
         active = JOB.records(self._ask(_jobs, {"b_run": run_id}))
         return Situation(
-            run, self.reached([run_id]), active, self._ahead(run, active), self.workers(), self._pause(run.workflow_id)
+            run,
+            self.reached([run_id]),
+            active,
+            self._ahead(run, active),
+            self.workers(),
+            self._pause(run.workflow_id),
+            self.open_calls(run_id) if run.status == RunStatus.RUNNING else [],
+            self.limits(run_id),
         )
 
     def _pause(self, workflow_id: str) -> PauseRecord | None:

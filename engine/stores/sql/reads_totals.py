@@ -28,11 +28,13 @@ from engine.errors import InvalidInput, Problem
 from engine.model.criteria import RunFilter
 from engine.model.read_records import Activity, CostSum, DefinitionRef, FailureSum, QueueCount, RunCount
 from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.instants import UtcDay
 from engine.stores.sql.reading import AnyRow, Reading
+from engine.stores.sql.reads_ai import unknown_price
 from engine.stores.sql.rows import constant, where
 from engine.stores.sql.run_conditions import aware, conditions_of
-from engine.stores.sql.tables import ai_calls, definitions, events, jobs, run_stats, runs, stages, workers
+from engine.stores.sql.tables import definitions, events, jobs, run_stats, runs, stages, workers
 from engine.stores.sql.types import Money
 
 _EPOCH = date(1970, 1, 1)
@@ -67,9 +69,8 @@ _totals = select(
     _count(workers.c.alive_until >= where("now")),
     _count(workers.c.id.is_not(None)),
 )
-_spent = select(func.sum(ai_calls.c.cost), func.sum(case((ai_calls.c.cost.is_(None), 1), else_=0))).where(
-    ai_calls.c.created_at >= where("day")
-)
+_spent = select(func.sum(ai_calls.c.cost)).where(ai_calls.c.created_at >= where("day"))
+_unpriced = select(func.count()).where(ai_calls.c.created_at >= where("day"), unknown_price())
 _job_states = (
     select(
         jobs.c.workflow_id,
@@ -102,6 +103,8 @@ _came_to_nothing = and_(
         stages.c.id.is_(None),
         stages.c.status == constant(StageStatus.FAILED),
         stages.c.status == constant(StageStatus.CANCELLED),
+        # Queued again: the attempt of that number is over.
+        stages.c.status == constant(StageStatus.PENDING),
     ),
 )
 _COST_KEYS: dict[str, ColumnElement[Any]] = {
@@ -132,13 +135,13 @@ def _cost_sums(by: Sequence[str]) -> Select[Any]:
             *keys,
             func.count(),
             func.count(distinct(ai_calls.c.run_id)),
-            _how_many(ai_calls.c.error.is_not(None)),
+            _how_many(or_(ai_calls.c.error.is_not(None), ai_calls.c.status == constant("interrupted"))),
             func.sum(cast(ai_calls.c.reused, Integer)),
             func.sum(ai_calls.c.input_tokens),
             func.sum(ai_calls.c.output_tokens),
             cost,
             _dollars(wasted),
-            _how_many(ai_calls.c.cost.is_(None)),
+            _how_many(unknown_price()),
         )
         .select_from(ai_calls.outerjoin(stages, _same_attempt))
         .group_by(*keys)
@@ -178,7 +181,8 @@ class TotalReads(Reading):
     def activity(self, *, long_window: datetime, short_window: datetime, day: datetime) -> Activity:
         ended, failed, lately = self._ask(_ended, {"b_long": long_window, "b_short": short_window}).one()
         due, came_due, undelivered, dead, alive, known = self._ask(_totals, {"b_now": self.now}).one()
-        cost, unpriced = self._ask(_spent, {"b_day": day}).one()
+        cost = self._ask(_spent, {"b_day": day}).scalar_one()
+        unpriced = self._ask(_unpriced, {"b_day": day}).scalar_one()
         return Activity(
             ended=ended,
             ended_failed=int(failed or 0),
@@ -189,7 +193,7 @@ class TotalReads(Reading):
             workers_alive=alive,
             workers_known=known,
             cost=cost or Decimal(0),
-            unpriced=int(unpriced or 0),
+            unpriced=unpriced,
         )
 
     def failures(self, criteria: RunFilter, limit: int) -> list[FailureSum]:

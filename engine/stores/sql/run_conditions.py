@@ -31,11 +31,12 @@ from engine.model.criteria import RunFilter
 from engine.model.ids import ALPHABET, LENGTH
 from engine.model.status import ACTIVE_STAGE, TERMINAL_RUN, RunStatus, StageStatus
 from engine.model.text import storable
+from engine.stores.sql.ai_tables import ai_calls
 from engine.stores.sql.dialect import Dialect
 from engine.stores.sql.instants import Elapsed
 from engine.stores.sql.rows import constant
 from engine.stores.sql.side_tables import audit_log
-from engine.stores.sql.tables import ai_calls, events, runs, stages
+from engine.stores.sql.tables import events, runs, stages
 from engine.stores.sql.types import Money, UtcDateTime
 
 MAX_SEARCH = 1000

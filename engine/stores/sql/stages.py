@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, func, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
 from engine.model.records import ArtifactRecord, StageRecord
 from engine.model.status import RunStatus, StageStatus
@@ -19,7 +19,19 @@ ARTIFACT = Mapping(ArtifactRecord, artifacts)
 _MOVING = [name for name in STAGE.names if name not in {"id", "run_id", "stage_id", "cost", "tokens"}]
 
 _of_run = select(*STAGE.columns).where(stages.c.run_id == where("run")).order_by(stages.c.group_no, stages.c.number)
-_save = update(stages).where(stages.c.id == where("id")).values({name: bindparam(name) for name in _MOVING})
+# A new attempt begins without cost; that of the one before is archived.
+_same = stages.c.attempt == bindparam("attempt")
+_save = (
+    update(stages)
+    .where(stages.c.id == where("id"))
+    .values(
+        {
+            **{name: bindparam(name) for name in _MOVING},
+            "cost": case((_same, stages.c.cost), else_=None),
+            "tokens": case((_same, stages.c.tokens), else_=0),
+        }
+    )
+)
 _delete = stages.delete().where(stages.c.id == where("id"))
 _last = (
     select(attempts.c.stage_id, func.max(attempts.c.attempt))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -68,6 +69,7 @@ runs = Table(
     Column("worker_id", Text),
     Column("total_cost", Money),
     Column("total_tokens", BigInteger, nullable=False),
+    Column("reuse_ai", Boolean, nullable=False, server_default=false()),
     Column("version", Integer, nullable=False),
     Column("flush_due_at", UtcDateTime),
     Column("flush_token", Text),
@@ -134,6 +136,7 @@ stages = Table(
     Column("worker_id", Text),
     Column("cost", Money),
     Column("tokens", BigInteger, nullable=False),
+    Column("reuse_ai", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("run_id", "stage_id"),
 )
 _suspended = text("status = 'SUSPENDED'")
@@ -255,33 +258,6 @@ definitions = Table(
     Column("plan", JsonText, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
-
-ai_calls = Table(
-    "ai_calls",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("run_id", Text, ForeignKey("workflow_runs.id", ondelete="CASCADE")),
-    Column("workflow_id", Text),
-    Column("stage_id", Text),
-    Column("attempt", Integer),
-    Column("topic", Text, nullable=False),
-    Column("call_type", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("cached_tokens", BigInteger, nullable=False),
-    Column("cost", Money),
-    Column("latency_ms", BigInteger),
-    Column("status", Text, nullable=False),
-    Column("error", Text),
-    Column("reused", Boolean, nullable=False),
-    Column("prompt", Text),
-    Column("response", Text),
-    Column("created_at", UtcDateTime, nullable=False),
-)
-Index("ix_ai_calls_run", ai_calls.c.run_id)
-Index("ix_ai_calls_created", ai_calls.c.created_at)
 
 events = Table(
     "outbox_events",

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, select
 
 from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.stores.sql.ai_calls import SqlCalls
 from engine.stores.sql.blobs import SqlBlobRows
 from engine.stores.sql.dialect import Dialect, Prepared
 from engine.stores.sql.jobs import SqlJobs
@@ -101,6 +102,10 @@ class SqlWork:
     @cached_property
     def audit(self) -> SqlAudit:
         return SqlAudit(self._connection)
+
+    @cached_property
+    def ai_calls(self) -> SqlCalls:
+        return SqlCalls(self._connection, self._dialect)
 
     @cached_property
     def retention(self) -> SqlRetention:

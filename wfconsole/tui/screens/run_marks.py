@@ -50,6 +50,16 @@ class RunMarks(RunOperations):
             return "a bulk action is under way: ctrl+c stops it"
         return self.console.why_no_writing()
 
+    def action_go_diff(self) -> None:
+        """Two marked runs side by side; without marks the run under the cursor and the last good one."""
+        marked = sorted(self.query_one(RunTable).marks)
+        if len(marked) == 2:
+            self.run_worker(self.compare_runs(*marked), group="diff", exclusive=True)
+        elif marked:
+            self.console.tell(f"compare: mark two runs, not {len(marked)}", severity="warning")
+        else:
+            super().action_go_diff()
+
     # -- acting on many --------------------------------------------------------------------------
 
     def _ask(self, operation: Operation[RunSummary]) -> None:

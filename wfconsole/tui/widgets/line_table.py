@@ -18,23 +18,12 @@ from textual.strip import Strip
 from wfconsole.formatting import NONE
 from wfconsole.safe_text import safe_lines, safe_text
 from wfconsole.tui.layout.cells import clip, fit
-from wfconsole.tui.layout.table_columns import GAP, GUTTER, Column, Placed, fitting
+from wfconsole.tui.layout.table_columns import CELL_LIMIT, GAP, GUTTER, Column, Placed, fitting
+from wfconsole.tui.layout.table_columns import Cell as Cell
+from wfconsole.tui.layout.table_columns import Row as Row
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
-Cell = str | tuple[str, str]
-"""A text, or a text and the theme variable of its colour; made safe here."""
-CELL_LIMIT = 300
 HEADER = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line under its key. A `mark` of false can't be marked; `quiet` rows are dimmed."""
-
-    key: str
-    cells: tuple[Cell, ...]
-    markable: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +79,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def __init__(self, columns: Sequence[Column], *, id: str, ascii_only: bool = False, empty: str = "") -> None:
         super().__init__(id=id)
-        self.empty_text = empty
-        """Shown in place of rows when there are none: why, and the next key."""
+        self._empty_text = empty
         self._columns, self._ascii = tuple(columns), ascii_only
         self._placed: tuple[Placed, ...] = ()
         self._rows: tuple[Row, ...] = ()
@@ -102,6 +90,17 @@ class LineTable(ScrollView, can_focus=True):
         self._colours = ThemeStyles()
 
     # -- what it shows ---------------------------------------------------------------------------
+
+    @property
+    def empty_text(self) -> str:
+        """Shown in place of rows when there are none: why, and the next key."""
+        return self._empty_text
+
+    @empty_text.setter
+    def empty_text(self, text: str) -> None:
+        if text != self._empty_text:
+            self._empty_text = text
+            self.refresh()
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -1,0 +1,291 @@
+"""Anthropic's Messages API and its batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from engine.ai.endpoint import Endpoint
+from engine.ai.http import Ask, Wire
+from engine.ai.json_answers import with_instruction
+from engine.ai.providers.adapting import (
+    arguments_of,
+    base64_of,
+    begun,
+    closed,
+    guessed_tokens,
+    over,
+    packed,
+    said,
+    segment,
+    taken,
+    used_tokens,
+    without_temperature_if_refused,
+)
+from engine.ai.refusals import error_within
+from engine.definition.ai import BatchStatus, FilePart, Part, Reasoning
+from engine.errors import AIBadRequest, AIBadResponse, AIError
+from engine.model.json import Json, loads
+from engine.ports.ai_providers import (
+    BatchAnswer,
+    EmbedAnswer,
+    EmbedRequest,
+    Piece,
+    TextAnswer,
+    TextRequest,
+    ToolCall,
+    Turn,
+    Usage,
+)
+
+VERSION = "2023-06-01"
+_ANSWER = "answer"
+_SMALL = re.compile(r"claude-(3-(haiku|opus|sonnet)|2|instant)")
+_FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+_THINKING = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
+
+
+class AnthropicProvider:
+    """`engine.ports.ai_providers.BatchProvider`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._wire = Wire(endpoint)
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.provider
+
+    async def generate(self, request: TextRequest) -> TextAnswer:
+        guess = guessed_tokens(request)
+
+        async def ask(temperature: float | None) -> Json:
+            return await self._wire.json(self._messages(request, temperature, guess))
+
+        found = await without_temperature_if_refused(self.name, request, ask)
+        answer = self._read(found)
+        self._wire.correct(guess, used_tokens(answer, guess))
+        return answer
+
+    async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
+        guess = guessed_tokens(request)
+
+        async def begin(temperature: float | None) -> AsyncIterator[Json]:
+            return await begun(self._wire.events(self._messages(request, temperature, guess, {"stream": True})))
+
+        events = await without_temperature_if_refused(self.name, request, begin)
+        gathered = _Gathered(self.name)
+        try:
+            async for event in events:
+                if piece := gathered.take(event):
+                    yield piece
+        finally:
+            await closed(events)
+        if answer := gathered.answer():
+            self._wire.correct(guess, used_tokens(answer, guess))
+            yield answer
+
+    async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        raise AIBadRequest("this provider has no embeddings", provider=self.name)
+
+    async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
+        items = [{"custom_id": item, "params": self._body(request, request.temperature)} for item, request in requests]
+        found = await self._wire.json(self._ask("POST", "/v1/messages/batches", {"requests": items}))
+        return self._status(taken(self.name, found))
+
+    async def batch(self, model: str, batch_id: str) -> BatchStatus:
+        found = await self._wire.json(self._ask("GET", f"/v1/messages/batches/{segment(batch_id)}"))
+        return self._status(taken(self.name, found))
+
+    async def collect(self, model: str, batch_id: str) -> Sequence[BatchAnswer]:
+        # By its id and not by the address in the answer: the key goes to our own address only.
+        content = await self._wire.text(self._ask("GET", f"/v1/messages/batches/{segment(batch_id)}/results"))
+        return [self._item(loads(line)) for line in content.split("\n") if line.strip()]
+
+    def _item(self, line: Json) -> BatchAnswer:
+        item, result = str(line.get("custom_id")), line.get("result") or {}
+        if result.get("type") != "succeeded":
+            error = result.get("error") or f"the request is {result.get('type') or 'lost'}"
+            return BatchAnswer(item, error=error_within("", error).said)
+        try:
+            return BatchAnswer(item, self._read(result.get("message")))
+        except AIError as error:
+            return BatchAnswer(item, error=error.said)
+
+    def _status(self, found: dict[str, Json]) -> BatchStatus:
+        counts = found.get("request_counts") or {}
+        ended = [int(counts.get(name) or 0) for name in ("succeeded", "errored", "canceled", "expired")]
+        return BatchStatus(
+            id=str(found.get("id")),
+            status="completed" if found.get("processing_status") == "ended" else "processing",
+            provider=self.name,
+            total=sum(ended) + int(counts.get("processing") or 0),
+            done=sum(ended),
+        )
+
+    def _ask(self, method: str, path: str, body: Json = None, request: TextRequest | None = None) -> Ask:
+        key = self._endpoint.key()
+        headers = {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
+        doubled = self._endpoint.base_url.endswith("/v1")
+        where = path.removeprefix("/v1") if doubled else path
+        model, timeout = (request.model, request.timeout) if request else ("", None)
+        return Ask(method, where, body, model, headers, timeout, guessed_tokens(request) if request else 0)
+
+    def _messages(self, request: TextRequest, temperature: float | None, guess: int, extra: Json = None) -> Ask:
+        return self._ask("POST", "/v1/messages", {**self._body(request, temperature), **(extra or {})}, request)
+
+    def _body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
+        """A schema is asked for as the one tool that has to be called, which every model knows; where tools or
+        thinking forbid that, in words.
+        """
+        by_tool = request.schema is not None and not request.tools and request.reasoning is None
+        system = request.system
+        if request.schema is not None and not by_tool:
+            system = with_instruction(system, request.schema)
+        tools = [{"name": one.name, "description": one.description, "input_schema": one.parameters}
+                 for one in request.tools]  # fmt: skip
+        choice = _choice(request.tool_choice) if tools else None
+        if by_tool:
+            tools = [{"name": _ANSWER, "description": "Give the answer.", "input_schema": request.schema}]
+            choice = {"type": "tool", "name": _ANSWER}
+        budget = _budget(request.reasoning)
+        most = request.max_tokens or (4096 if _SMALL.match(request.model) else 8192)
+        body = said(
+            model=request.model,
+            max_tokens=most + (budget or 0),
+            messages=_turns(request.turns),
+            system=system or None,
+            temperature=None if budget else None if temperature is None else min(temperature, 1.0),
+            stop_sequences=list(request.stop) or None,
+            tools=tools or None,
+            tool_choice=choice,
+            thinking={"type": "enabled", "budget_tokens": budget} if budget else None,
+        )
+        return over(body, request.options)
+
+    def _read(self, found: Json) -> TextAnswer:
+        found = taken(self.name, found)
+        if found.get("type") == "error":
+            raise error_within(self.name, found.get("error"))
+        blocks = found.get("content")
+        if not isinstance(blocks, list):
+            raise AIBadResponse("no content in the answer", provider=self.name)
+        return _answer(blocks, found.get("stop_reason"), _usage(found.get("usage")), found.get("model"))
+
+
+class _Gathered:
+    """A streamed answer, as far as it came."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._finish: str | None = None
+        self._usage: dict[str, Json] = {}
+        self._model: str | None = None
+
+    def take(self, event: Json) -> Piece | None:
+        event = taken(self._provider, event)
+        kind = event.get("type")
+        if kind == "error":
+            raise error_within(self._provider, event.get("error"))
+        if kind == "message_start":
+            message = event.get("message") or {}
+            self._model = message.get("model")
+            self._usage |= message.get("usage") or {}
+        elif kind == "message_delta":
+            self._finish = (event.get("delta") or {}).get("stop_reason") or self._finish
+            self._usage |= {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
+        elif kind == "content_block_delta":
+            delta = event.get("delta") or {}
+            text, thought = str(delta.get("text") or ""), str(delta.get("thinking") or "")
+            self._texts.append(text)
+            self._thoughts.append(thought)
+            return Piece(text, thought) if text or thought else None
+        return None
+
+    def answer(self) -> TextAnswer | None:
+        """None when the stream ended too early."""
+        if self._finish is None:
+            return None
+        finish = _FINISH.get(self._finish, self._finish)
+        thoughts = "".join(self._thoughts) or None
+        return TextAnswer("".join(self._texts), _usage(self._usage), finish, self._model, thoughts)
+
+
+def _answer(blocks: list[Json], stop: object, usage: Usage | None, model: str | None) -> TextAnswer:
+    by_kind: dict[str, list[Json]] = {}
+    for block in blocks:
+        by_kind.setdefault(str(block.get("type")), []).append(block)
+    text = "".join(str(block.get("text") or "") for block in by_kind.get("text", ()))
+    thoughts = "".join(str(block.get("thinking") or "") for block in by_kind.get("thinking", ()))
+    used = by_kind.get("tool_use", [])
+    finish = _FINISH.get(str(stop), str(stop)) if stop else "stop"
+    if len(used) == 1 and used[0].get("name") == _ANSWER:
+        text, used = packed(used[0].get("input")), []
+        finish = "stop" if finish == "tool_calls" else finish
+    calls = tuple(ToolCall(str(one.get("id")), str(one.get("name")), packed(one.get("input") or {})) for one in used)
+    return TextAnswer(text, usage, finish, model, thoughts or None, calls, echo=blocks if calls else None)
+
+
+def _turns(turns: Sequence[Turn]) -> list[Json]:
+    messages: list[Json] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            made = [{"type": "text", "text": part} for part in turn.parts if isinstance(part, str) and part]
+            made += [
+                {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call.arguments)}
+                for call in turn.calls
+            ]
+            messages.append({"role": "assistant", "content": turn.echo or made})
+            continue
+        outcomes: list[Json] = [
+            {"type": "tool_result", "tool_use_id": one.call.id, "content": one.text, "is_error": one.failed}
+            for one in turn.outcomes
+        ]
+        messages.append({"role": "user", "content": outcomes + [_part(part) for part in turn.parts]})
+    return messages
+
+
+def _part(part: Part) -> Json:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if part.data is None:
+        source = {"type": "url", "url": part.url}
+    else:
+        source = {"type": "base64", "media_type": part.media_type, "data": base64_of(part)}
+    if not isinstance(part, FilePart):
+        return {"type": "image", "source": source}
+    return {"type": "document", "source": source, "title": part.name}
+
+
+def _choice(choice: str) -> Json:
+    if choice in ("auto", "none"):
+        return {"type": choice}
+    return {"type": "any"} if choice == "required" else {"type": "tool", "name": choice}
+
+
+def _budget(reasoning: Reasoning | None) -> int | None:
+    if reasoning is None:
+        return None
+    return max(reasoning, 1024) if isinstance(reasoning, int) else _THINKING[reasoning]
+
+
+def _usage(found: Json) -> Usage | None:
+    if not isinstance(found, Mapping) or not found:
+        return None
+    read = int(found.get("cache_read_input_tokens") or 0)
+    written = int(found.get("cache_creation_input_tokens") or 0)
+    return Usage(
+        input_tokens=int(found.get("input_tokens") or 0) + read + written,
+        output_tokens=int(found.get("output_tokens") or 0),
+        cached_tokens=read,
+        cache_write_tokens=written,
+    )

@@ -1,0 +1,261 @@
+"""Google's Gemini API: generateContent, embeddings and batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from engine.ai.endpoint import Endpoint
+from engine.ai.http import Ask, Wire
+from engine.ai.providers.adapting import (
+    arguments_of,
+    base64_of,
+    begun,
+    closed,
+    guessed_tokens,
+    over,
+    packed,
+    said,
+    segment,
+    taken,
+    used_tokens,
+    without_temperature_if_refused,
+)
+from engine.ai.providers.google_batches import read_batch, results_of
+from engine.ai.refusals import error_within
+from engine.definition.ai import BatchStatus, Part, Reasoning
+from engine.errors import AIBadRequest, AIBadResponse
+from engine.model.json import Json
+from engine.ports.ai_providers import (
+    BatchAnswer,
+    EmbedAnswer,
+    EmbedRequest,
+    Piece,
+    TextAnswer,
+    TextRequest,
+    ToolCall,
+    Turn,
+    Usage,
+)
+
+_VERSIONED = re.compile(r"/v\d\w*$")
+_FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"})
+_FINISH = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(_FILTERED, "content_filter")}
+_THINKING = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24576}
+
+
+class GoogleProvider:
+    """`engine.ports.ai_providers.BatchProvider`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._wire = Wire(endpoint)
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.provider
+
+    async def generate(self, request: TextRequest) -> TextAnswer:
+        guess = guessed_tokens(request)
+
+        async def ask(temperature: float | None) -> Json:
+            path = f"/models/{segment(request.model)}:generateContent"
+            return await self._wire.json(self._ask(path, self._body(request, temperature), request))
+
+        answer = self._read(await without_temperature_if_refused(self.name, request, ask))
+        self._wire.correct(guess, used_tokens(answer, guess))
+        return answer
+
+    async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
+        guess = guessed_tokens(request)
+
+        async def begin(temperature: float | None) -> AsyncIterator[Json]:
+            path = f"/models/{segment(request.model)}:streamGenerateContent?alt=sse"
+            return await begun(self._wire.events(self._ask(path, self._body(request, temperature), request)))
+
+        events = await without_temperature_if_refused(self.name, request, begin)
+        texts: list[str] = []
+        thoughts: list[str] = []
+        last: TextAnswer | None = None
+        usage: Usage | None = None
+        try:
+            async for event in events:
+                event = taken(self.name, event)
+                usage = _usage(event.get("usageMetadata")) or usage
+                if not event.get("candidates") and not event.get("error") and not event.get("promptFeedback"):
+                    continue
+                piece = self._read(event)
+                texts.append(piece.text)
+                thoughts.append(piece.reasoning or "")
+                if event["candidates"][0].get("finishReason"):
+                    last = piece
+                if piece.text or piece.reasoning:
+                    yield Piece(piece.text, piece.reasoning or "")
+        finally:
+            await closed(events)
+        if last is not None:
+            whole = "".join(thoughts) or None
+            answer = TextAnswer("".join(texts), usage, last.finish_reason, last.answered_by, whole)
+            self._wire.correct(guess, used_tokens(answer, guess))
+            yield answer
+
+    async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        model = f"models/{request.model}"
+        items = [
+            over(
+                said(model=model, content={"parts": [{"text": text}]}, outputDimensionality=request.dimensions),
+                request.options,
+            )
+            for text in request.texts
+        ]
+        path = f"/models/{segment(request.model)}:batchEmbedContents"
+        found = taken(self.name, await self._wire.json(self._ask(path, {"requests": items}, request)))
+        rows = found.get("embeddings")
+        if not isinstance(rows, list) or len(rows) != len(request.texts):
+            raise AIBadResponse(f"not one vector for each of {len(request.texts)} texts", provider=self.name)
+        vectors = tuple(tuple(map(float, row["values"])) for row in rows)
+        return EmbedAnswer(vectors, _usage(found.get("usageMetadata")), request.model)
+
+    async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
+        items = [
+            {"request": self._body(request, request.temperature), "metadata": {"key": item}}
+            for item, request in requests
+        ]
+        model = requests[0][1]
+        body = {"batch": {"display_name": "wfconsole", "input_config": {"requests": {"requests": items}}}}
+        path = f"/models/{segment(model.model)}:batchGenerateContent"
+        return read_batch(self.name, taken(self.name, await self._wire.json(self._ask(path, body, model))))
+
+    async def batch(self, model: str, batch_id: str) -> BatchStatus:
+        return read_batch(self.name, await self._found(batch_id))
+
+    async def collect(self, model: str, batch_id: str) -> Sequence[BatchAnswer]:
+        return results_of(await self._found(batch_id), self._read)
+
+    async def _found(self, batch_id: str) -> dict[str, Json]:
+        path = f"/batches/{segment(batch_id.removeprefix('batches/'))}"
+        return taken(self.name, await self._wire.json(self._ask(path, None, None, method="GET")))
+
+    def _ask(self, path: str, body: Json, request: TextRequest | EmbedRequest | None, *, method: str = "POST") -> Ask:
+        key = self._endpoint.key()
+        versioned = _VERSIONED.search(self._endpoint.base_url)
+        guess = guessed_tokens(request) if isinstance(request, TextRequest) else 0
+        return Ask(
+            method,
+            path if versioned else f"/v1beta{path}",
+            body,
+            request.model if request else "",
+            {"x-goog-api-key": key} if key else {},
+            request.timeout if request else None,
+            guess,
+        )
+
+    def _body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
+        schema = request.schema
+        config = said(
+            temperature=temperature,
+            maxOutputTokens=request.max_tokens,
+            stopSequences=list(request.stop) or None,
+            responseMimeType=None if schema is None else "application/json",
+            responseJsonSchema=schema,
+            thinkingConfig=_thinking(request.reasoning),
+        )
+        declared = [
+            {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
+            for tool in request.tools
+        ]
+        body = said(
+            contents=_contents(request.turns),
+            systemInstruction={"parts": [{"text": request.system}]} if request.system else None,
+            generationConfig=config or None,
+            tools=[{"functionDeclarations": declared}] if declared else None,
+            toolConfig={"functionCallingConfig": _choice(request.tool_choice)} if declared else None,
+        )
+        return over(body, request.options)
+
+    def _read(self, found: Json) -> TextAnswer:
+        found = taken(self.name, found)
+        if found.get("error"):
+            raise error_within(self.name, found["error"])
+        candidates = found.get("candidates")
+        if not candidates:
+            blocked = (found.get("promptFeedback") or {}).get("blockReason")
+            if blocked:
+                raise AIBadRequest(f"the prompt was blocked: {blocked}", provider=self.name)
+            raise AIBadResponse("no candidate in the answer", provider=self.name)
+        candidate = candidates[0]
+        content = candidate.get("content") or {}
+        parts = content.get("parts") or []
+        calls = tuple(
+            ToolCall(
+                str(part["functionCall"].get("id") or f"call-{number}"),
+                str(part["functionCall"].get("name")),
+                packed(part["functionCall"].get("args") or {}),
+            )
+            for number, part in enumerate(parts)
+            if "functionCall" in part
+        )
+        said_aloud = "".join(str(part.get("text") or "") for part in parts if not part.get("thought"))
+        thought = "".join(str(part.get("text") or "") for part in parts if part.get("thought"))
+        word = str(candidate.get("finishReason") or "STOP")
+        return TextAnswer(
+            text=said_aloud,
+            usage=_usage(found.get("usageMetadata")),
+            finish_reason="tool_calls" if calls else _FINISH.get(word, word.lower()),
+            answered_by=found.get("modelVersion"),
+            reasoning=thought or None,
+            calls=calls,
+            echo=content if calls else None,
+        )
+
+
+def _contents(turns: Sequence[Turn]) -> list[Json]:
+    contents: list[Json] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            parts: list[Json] = [{"text": part} for part in turn.parts if isinstance(part, str) and part]
+            parts.extend(
+                {"functionCall": {"name": one.name, "args": arguments_of(one.arguments)}} for one in turn.calls
+            )
+            contents.append(turn.echo or {"role": "model", "parts": parts})
+            continue
+        outcomes = [
+            {"functionResponse": {"name": one.call.name, "response": {"error" if one.failed else "result": one.text}}}
+            for one in turn.outcomes
+        ]
+        contents.append({"role": "user", "parts": [*outcomes, *(_part(part) for part in turn.parts)]})
+    return contents
+
+
+def _part(part: Part) -> Json:
+    if isinstance(part, str):
+        return {"text": part}
+    if part.data is None:
+        return {"fileData": {"mimeType": part.media_type, "fileUri": part.url}}
+    return {"inlineData": {"mimeType": part.media_type, "data": base64_of(part)}}
+
+
+def _choice(choice: str) -> Json:
+    if choice in ("auto", "none"):
+        return {"mode": choice.upper()}
+    named: dict[str, Json] = {} if choice == "required" else {"allowedFunctionNames": [choice]}
+    return {"mode": "ANY", **named}
+
+
+def _thinking(reasoning: Reasoning | None) -> Json:
+    if reasoning is None:
+        return None
+    budget = reasoning if isinstance(reasoning, int) else _THINKING[reasoning]
+    return {"thinkingBudget": budget, "includeThoughts": True}
+
+
+def _usage(found: Json) -> Usage | None:
+    if not isinstance(found, Mapping):
+        return None
+    thoughts = int(found.get("thoughtsTokenCount") or 0)
+    return Usage(
+        input_tokens=int(found.get("promptTokenCount") or 0) + int(found.get("toolUsePromptTokenCount") or 0),
+        output_tokens=int(found.get("candidatesTokenCount") or 0) + thoughts,
+        cached_tokens=int(found.get("cachedContentTokenCount") or 0),
+        reasoning_tokens=thoughts,
+    )

@@ -1,0 +1,259 @@
+"""OpenAI's chat completions, embeddings and batches, and every server that speaks as OpenAI does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from engine.ai.endpoint import Endpoint
+from engine.ai.http import Ask, Wire
+from engine.ai.json_answers import strict, with_instruction
+from engine.ai.providers.adapting import (
+    begun,
+    closed,
+    data_url,
+    guessed_tokens,
+    over,
+    said,
+    taken,
+    used_tokens,
+    without_temperature_if_refused,
+)
+from engine.ai.providers.openai_batches import OpenAIBatches
+from engine.ai.refusals import error_within
+from engine.definition.ai import FilePart, Part, Reasoning
+from engine.errors import AIBadRequest, AIBadResponse
+from engine.model.json import Json
+from engine.ports.ai_providers import (
+    EmbedAnswer,
+    EmbedRequest,
+    Piece,
+    TextAnswer,
+    TextRequest,
+    ToolCall,
+    Turn,
+    Usage,
+)
+
+_ITS_OWN = re.compile(r"(ft:)?(gpt-|o\d|chatgpt|codex)")
+_FINISH = {"stop": "stop", "eos": "stop", "length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
+_EFFORT_TOKENS = ((1024, "minimal"), (4096, "low"), (16384, "medium"))
+
+
+class OpenAIProvider(OpenAIBatches):
+    """`engine.ports.ai_providers.BatchProvider` over an OpenAI-compatible address."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._wire = Wire(endpoint)
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.provider
+
+    async def generate(self, request: TextRequest) -> TextAnswer:
+        guess = guessed_tokens(request)
+
+        async def ask(temperature: float | None) -> Json:
+            return await self._wire.json(self._chat(request, temperature, guess))
+
+        answer = self.read(await without_temperature_if_refused(self.name, request, ask))
+        self._wire.correct(guess, used_tokens(answer, guess))
+        return answer
+
+    async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
+        guess = guessed_tokens(request)
+
+        async def begin(temperature: float | None) -> AsyncIterator[Json]:
+            extra = {"stream": True, "stream_options": {"include_usage": True}}
+            return await begun(self._wire.events(self._chat(request, temperature, guess, extra)))
+
+        events = await without_temperature_if_refused(self.name, request, begin)
+        gathered = _Gathered(self.name)
+        try:
+            async for event in events:
+                if piece := gathered.take(event):
+                    yield piece
+        finally:
+            await closed(events)
+        if answer := gathered.answer():
+            self._wire.correct(guess, used_tokens(answer, guess))
+            yield answer
+
+    async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        body = said(
+            model=request.model, input=list(request.texts), dimensions=request.dimensions, encoding_format="float"
+        )
+        guess = sum(map(len, request.texts)) // 4
+        whole = over(body, request.options)
+        ask = Ask("POST", "/embeddings", whole, request.model, self.headers(), request.timeout, guess)
+        found = taken(self.name, await self._wire.json(ask))
+        rows = found.get("data")
+        if not isinstance(rows, list) or len(rows) != len(request.texts):
+            raise AIBadResponse(f"not one vector for each of {len(request.texts)} texts", provider=self.name)
+        in_order = sorted(rows, key=lambda row: row.get("index", 0))
+        usage = _usage(found.get("usage"))
+        self._wire.correct(guess, usage.input_tokens if usage else guess)
+        vectors = tuple(tuple(map(float, row["embedding"])) for row in in_order)
+        return EmbedAnswer(vectors, usage, found.get("model"))
+
+    def headers(self) -> dict[str, str]:
+        key = self._endpoint.key()
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+    def _chat(self, request: TextRequest, temperature: float | None, guess: int, extra: Json = None) -> Ask:
+        body = {**self.body(request, temperature), **(extra or {})}
+        return Ask("POST", "/chat/completions", body, request.model, self.headers(), request.timeout, guess)
+
+    def body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
+        """The request as the API takes it."""
+        how = self._endpoint.settings.structured_output
+        instructed = request.schema is not None and how != "json_schema"
+        system = with_instruction(request.system, request.schema) if instructed else request.system
+        own = _ITS_OWN.match(request.model) is not None
+        body = said(
+            model=request.model,
+            messages=[*([{"role": "system", "content": system}] if system else []), *_messages(request.turns)],
+            temperature=temperature,
+            max_completion_tokens=request.max_tokens if own else None,
+            max_tokens=None if own else request.max_tokens,
+            stop=list(request.stop) or None,
+            reasoning_effort=_effort(request.reasoning),
+            response_format=_format(request.schema, how),
+            tools=[{"type": "function", "function": _function(tool)} for tool in request.tools] or None,
+            tool_choice=_choice(request.tool_choice) if request.tools else None,
+        )
+        return over(body, request.options)
+
+    def read(self, found: Json) -> TextAnswer:
+        """An answer in the API's own form."""
+        found = taken(self.name, found)
+        if found.get("error"):
+            raise error_within(self.name, found["error"])
+        try:
+            choice = found["choices"][0]
+            message = choice["message"]
+        except (KeyError, IndexError, TypeError):
+            raise AIBadResponse("no choice in the answer", provider=self.name) from None
+        refusal = message.get("refusal")
+        return TextAnswer(
+            text=message.get("content") or refusal or "",
+            usage=_usage(found.get("usage")),
+            finish_reason="content_filter" if refusal else _finish(choice.get("finish_reason")),
+            answered_by=found.get("model"),
+            reasoning=message.get("reasoning_content") or message.get("reasoning") or None,
+            calls=tuple(_tool_call(call) for call in message.get("tool_calls") or ()),
+        )
+
+
+class _Gathered:
+    """A streamed answer, as far as it came."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+        self._model: str | None = None
+
+    def take(self, event: Json) -> Piece | None:
+        event = taken(self._provider, event)
+        if event.get("error"):
+            raise error_within(self._provider, event["error"])
+        self._model = event.get("model") or self._model
+        self._usage = _usage(event.get("usage")) or self._usage
+        choices = event.get("choices") or []
+        if not choices:
+            return None
+        delta = choices[0].get("delta") or {}
+        self._finish = choices[0].get("finish_reason") or self._finish
+        text = delta.get("content") or delta.get("refusal") or ""
+        thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        self._texts.append(text)
+        self._thoughts.append(thought)
+        return Piece(text, thought) if text or thought else None
+
+    def answer(self) -> TextAnswer | None:
+        """None when the stream ended too early."""
+        if self._finish is None:
+            return None
+        thoughts = "".join(self._thoughts) or None
+        return TextAnswer("".join(self._texts), self._usage, _finish(self._finish), self._model, thoughts)
+
+
+def _messages(turns: Sequence[Turn]) -> list[Json]:
+    messages: list[Json] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            text = "".join(part for part in turn.parts if isinstance(part, str))
+            calls = [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in turn.calls
+            ]
+            messages.append({"role": "assistant", "content": text or None, **({"tool_calls": calls} if calls else {})})
+            continue
+        messages += [
+            {"role": "tool", "tool_call_id": outcome.call.id, "content": outcome.text} for outcome in turn.outcomes
+        ]
+        if turn.parts:
+            only_text = all(isinstance(part, str) for part in turn.parts)
+            content = "\n\n".join(map(str, turn.parts)) if only_text else [_part(part) for part in turn.parts]
+            messages.append({"role": "user", "content": content})
+    return messages
+
+
+def _part(part: Part) -> Json:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if not isinstance(part, FilePart):
+        return {"type": "image_url", "image_url": {"url": data_url(part)}}
+    if part.data is None:
+        raise AIBadRequest("a file for this provider is given by its data, not by a url")
+    return {"type": "file", "file": {"filename": part.name, "file_data": data_url(part)}}
+
+
+def _format(schema: Json, how: str) -> Json:
+    if schema is None or how == "prompt":
+        return None
+    if how == "json_object":
+        return {"type": "json_object", "schema": schema}
+    exact = strict(schema)
+    shown = {"name": "answer", "schema": schema if exact is None else exact, "strict": exact is not None}
+    return {"type": "json_schema", "json_schema": shown}
+
+
+def _function(tool: object) -> Json:
+    return {name: getattr(tool, name) for name in ("name", "description", "parameters")}
+
+
+def _choice(choice: str) -> Json:
+    return choice if choice in ("auto", "none", "required") else {"type": "function", "function": {"name": choice}}
+
+
+def _effort(reasoning: Reasoning | None) -> str | None:
+    if not isinstance(reasoning, int):
+        return reasoning
+    return next((word for most, word in _EFFORT_TOKENS if reasoning <= most), "high")
+
+
+def _finish(word: object) -> str:
+    return _FINISH.get(str(word), str(word)) if word else "stop"
+
+
+def _tool_call(call: Json) -> ToolCall:
+    function = call.get("function") or {}
+    return ToolCall(str(call.get("id") or ""), str(function.get("name") or ""), str(function.get("arguments") or "{}"))
+
+
+def _usage(found: Json) -> Usage | None:
+    if not isinstance(found, Mapping):
+        return None
+    read = found.get("prompt_tokens_details") or {}
+    written = found.get("completion_tokens_details") or {}
+    return Usage(
+        input_tokens=int(found.get("prompt_tokens") or 0),
+        output_tokens=int(found.get("completion_tokens") or 0),
+        cached_tokens=int(read.get("cached_tokens") or 0),
+        reasoning_tokens=int(written.get("reasoning_tokens") or 0),
+    )

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+from memory_log import MemoryLog
+
+KEYS = (
+    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+    *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GEMINI_BASE_URL"),
+)
+
+
+@pytest.fixture(autouse=True)
+def nobodys_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches a real provider by accident."""
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog()
