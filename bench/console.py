@@ -152,13 +152,13 @@ class ConsoleBench:
             terminal.close()
 
     def _answer(self, terminal: Terminal) -> float:
-        """Seconds until the help stands on the screen; it is closed again."""
+        """Seconds until the log says that it pauses; then it follows again."""
         began = time.perf_counter()
-        terminal.send("?")
-        self._wait(terminal, lambda: any("Keys in" in line for line in terminal.screen.display))
+        terminal.send("f")
+        self._wait(terminal, lambda: any("PAUSED" in line for line in terminal.screen.display))
         waited = time.perf_counter() - began
-        terminal.send("\x1b")
-        self._wait(terminal, lambda: not any("Keys in" in line for line in terminal.screen.display))
+        terminal.send("f")
+        self._wait(terminal, lambda: not any("PAUSED" in line for line in terminal.screen.display))
         return waited
 
     @staticmethod
