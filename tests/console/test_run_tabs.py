@@ -148,7 +148,7 @@ async def test_r10_calls_their_sum_what_was_wasted_and_each_in_full() -> None:
 
 async def test_r10_an_unknown_price_is_a_question_mark() -> None:
     gateway = told_run()
-    gateway.inspector.calls = [call(1, cost=None)]
+    gateway.inspector.ai = [call(1, cost=None)]
     async with opened(gateway, run=RUN, tab="ai") as (app, pilot):
         await shown(app, pilot, "1 without a price")
         assert " ? " in line_with(app, "embed#1")
