@@ -17,7 +17,6 @@ from wfconsole.tui.run_window import RunWindow
 from wfconsole.tui.screens.bulk_dialog import BulkAnswer, BulkDialog
 from wfconsole.tui.screens.bulk_plan import plan_of
 from wfconsole.tui.screens.operations import RunOperations
-from wfconsole.tui.screens.run_logs import MOST_RUNS, RunLogsScreen
 from wfconsole.tui.widgets.run_table import RunTable
 
 if TYPE_CHECKING:
@@ -155,8 +154,9 @@ class RunMarks(RunOperations):
     def action_list_logs(self) -> None:
         if not self.allowed(LOGS):
             return
-        table = self.query_one(RunTable)
-        marked = sorted(table.marks)
+        from wfconsole.tui.screens.run_logs import MOST_RUNS, RunLogsScreen
+
+        marked = sorted(self.query_one(RunTable).marks)
         if len(marked) > MOST_RUNS:
             self.console.tell(f"logs of {MOST_RUNS} runs at most; {len(marked)} are marked", severity="warning")
         elif marked:
