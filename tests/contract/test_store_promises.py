@@ -7,11 +7,13 @@ from promised_stores import InMemory, OnEach, OnFile, OnPostgres, WithoutNotify
 from engine.testing.conformance import (
     AuditPromises,
     BlobRowPromises,
+    CallPromises,
     DefinitionPromises,
     HistoryPromises,
     IdempotencyPromises,
     JobPromises,
     LogPromises,
+    OperatorReadPromises,
     OutboxPromises,
     PausePromises,
     RetentionPromises,
@@ -119,4 +121,12 @@ class TestHistory(OnEach, HistoryPromises):
 
 
 class TestTotals(OnEach, TotalPromises):
+    pass
+
+
+class TestCalls(OnEach, CallPromises):
+    pass
+
+
+class TestReadsOfOperators(OnEach, OperatorReadPromises):
     pass

@@ -27,7 +27,9 @@ PROVEN_BY = {
     "Persistence": "StorePromises WatchPromises",
     "Watch": "WatchPromises",
     "ReadStore": "RunReadPromises HistoryPromises TotalPromises DefinitionPromises WorkerPromises PausePromises"
-    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises",
+    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises CallPromises"
+    " OperatorReadPromises",
+    "CallStore": "CallPromises",
     "RetentionStore": "RetentionPromises",
     "RunStore": "RunPromises StorePromises",
     "Scheduler": "SchedulerPromises",
@@ -37,11 +39,11 @@ PROVEN_BY = {
     "DefinitionStore": "DefinitionPromises",
     "WorkerStore": "WorkerPromises",
     "UnitOfWork": "RunPromises StagePromises SchedulePromises OutboxPromises WatchPromises PausePromises"
-    " BlobRowPromises",
+    " BlobRowPromises CallPromises",
 }
 """The classes of `engine.testing.conformance` that try each port."""
-ELSEWHERE = {"AICallLog": "tests/ai"}
-"""Ports that no store of somebody else's implements, and where they are tried."""
+ELSEWHERE = {"AICallLog": "tests/ai", "AIProvider": "tests/ai", "BatchProvider": "tests/ai"}
+"""Ports that need a world of their own to be tried in, and where they are."""
 
 
 def ports() -> dict[str, type[Any]]:

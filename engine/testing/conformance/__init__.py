@@ -12,10 +12,12 @@ They need pytest and pytest-asyncio (`asyncio_mode = "auto"`).
 
 from engine.testing.conformance.ambient import ClockPromises, SinkPromises
 from engine.testing.conformance.blobs import BlobPromises
+from engine.testing.conformance.calls import CallPromises
 from engine.testing.conformance.idempotency import IdempotencyPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
 from engine.testing.conformance.reads_history import HistoryPromises
+from engine.testing.conformance.reads_operators import OperatorReadPromises
 from engine.testing.conformance.reads_runs import RunReadPromises
 from engine.testing.conformance.reads_totals import TotalPromises
 from engine.testing.conformance.registers import (
@@ -37,12 +39,14 @@ __all__ = [
     "AuditPromises",
     "BlobPromises",
     "BlobRowPromises",
+    "CallPromises",
     "ClockPromises",
     "DefinitionPromises",
     "HistoryPromises",
     "IdempotencyPromises",
     "JobPromises",
     "LogPromises",
+    "OperatorReadPromises",
     "OutboxPromises",
     "PausePromises",
     "RetentionPromises",
