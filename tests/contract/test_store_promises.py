@@ -7,7 +7,11 @@ from promised_stores import InMemory, OnEach, OnFile, OnPostgres, WithoutNotify
 from engine.testing.conformance import (
     AuditPromises,
     BlobRowPromises,
+    CallPromises,
+    CallReadPromises,
+    CostPromises,
     DefinitionPromises,
+    FleetPromises,
     HistoryPromises,
     IdempotencyPromises,
     JobPromises,
@@ -19,8 +23,10 @@ from engine.testing.conformance import (
     RunReadPromises,
     SchedulePromises,
     StagePromises,
+    StageReadPromises,
     StorePromises,
     TotalPromises,
+    TrendPromises,
     WatchPromises,
     WorkerPromises,
 )
@@ -119,4 +125,28 @@ class TestHistory(OnEach, HistoryPromises):
 
 
 class TestTotals(OnEach, TotalPromises):
+    pass
+
+
+class TestAICalls(OnEach, CallPromises):
+    pass
+
+
+class TestReadsOfAICalls(OnEach, CallReadPromises):
+    pass
+
+
+class TestCosts(OnEach, CostPromises):
+    pass
+
+
+class TestFleet(OnEach, FleetPromises):
+    pass
+
+
+class TestReadsOfStages(OnEach, StageReadPromises):
+    pass
+
+
+class TestTrends(OnEach, TrendPromises):
     pass
