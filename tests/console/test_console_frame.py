@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from console_pilot import opened, rows_shown, screen_text, toasts, until
 from console_samples import NOON, mixed_runs, summary
 from fake_gateway import FakeGateway
@@ -111,3 +112,26 @@ def test_r04_rows_that_stand_still_are_not_looked_at_every_second() -> None:
     assert ages_fast([old, summary(3, RunStatus.COMPLETED)], NOON, "relative")
     assert not ages_fast([summary(3, RunStatus.COMPLETED)], NOON, "utc")
     assert ages_fast([summary(60 * 48)], NOON, "utc"), "what runs counts its seconds"
+
+
+async def test_key_ctrl_c_copies_a_selection_else_says_how_to_quit_and_twice_quits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        monkeypatch.setattr(app.screen, "get_selected_text", lambda: "chosen")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.clipboard == "chosen", "the copy")
+        monkeypatch.undo()
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "ctrl+c again" in toasts(app)[-1], "how to quit")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: not app.is_running, "the end")
+
+
+async def test_ctrl_q_takes_the_path_of_q() -> None:
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not app.is_running, "the end")

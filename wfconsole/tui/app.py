@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
+
+SETTLED_AFTER = 3.0
+"""Seconds after which all that stays is loaded, and garbage is collected again."""
 
 STOPPABLE = ("marking", "gather", "command")
 """Groups of workers that ctrl+c interrupts."""
@@ -116,6 +120,7 @@ class WorkflowConsole(Commanding):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        self.set_timer(SETTLED_AFTER, _collect_again)
         self._use_keys()
         self.set_interval(1.0, self._tick)
         self.run_worker(self.feed.run(), group="feed", exclusive=True)
@@ -379,6 +384,11 @@ class WorkflowConsole(Commanding):
     def _leaving(self) -> None:
         """What is shown now is shown again next time."""
         self.state.put("place", self.current_mode)
+
+
+def _collect_again() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _database_name(shown: str) -> str:
