@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test storm behaviours bench bench-console demo
+.PHONY: help check lint fix test storm behaviours console-page bench bench-console demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ storm: ## The large races alone, one after the other
 
 behaviours: ## Write docs/behaviours.md from the names of the tests
 	$(PYTHON) docs/behaviours.py
+
+console-page: ## Write docs/console.md from the names of the tests
+	$(PYTHON) docs/console.py
 
 bench: ## Measure the engine on this machine
 	$(PYTHON) -m bench
