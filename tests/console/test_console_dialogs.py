@@ -74,7 +74,7 @@ async def test_only_its_own_keys_work() -> None:
         assert app.is_running
 
 
-async def test_key_R_rerun_shows_what_runs_again_and_what_is_reused() -> None:
+async def test_rerun_shows_what_runs_again_and_what_is_reused() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
@@ -111,7 +111,7 @@ async def test_rerun_waits_for_the_stages_before_it_takes_an_answer() -> None:
         assert gateway.commands == []
 
 
-async def test_key_F_retry_of_a_failed_run() -> None:
+async def test_retry_of_a_failed_run() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
@@ -249,7 +249,7 @@ async def test_replay_of_the_dead_letter_under_the_cursor() -> None:
         assert gateway.commands[0].event_ids == [dead_letter(2).id]
 
 
-async def test_key_question_mark_and_key_a_open_and_close() -> None:
+async def test_help_and_explanation_open_and_close() -> None:
     async with opened(FakeGateway()) as (app, pilot):
         await rows_shown(app, pilot, 12)
         await pilot.press("?")
@@ -262,7 +262,7 @@ async def test_key_question_mark_and_key_a_open_and_close() -> None:
         await until(pilot, lambda: len(app.screen_stack) == 1, "the way back")
 
 
-async def test_r12_a_dialog_cannot_be_answered_unseen() -> None:
+async def test_a_dialog_takes_answers_only_after_a_quarter_second() -> None:
     async with opened(FakeGateway()) as (app, pilot):
         await rows_shown(app, pilot, 12)
         pressed = time.monotonic()

@@ -33,7 +33,7 @@ async def test_runs_counts_and_header_are_there() -> None:
         assert "12 of 12" in text
 
 
-async def test_r15_an_empty_database_says_why_and_the_next_key() -> None:
+async def test_an_empty_database_says_why_and_the_next_key() -> None:
     async with opened(FakeGateway([])) as (app, pilot):
         await until(pilot, lambda: "No runs yet" in screen_text(app), "the empty state")
         assert "Press o to start one" in screen_text(app)
@@ -72,7 +72,7 @@ async def test_a_tiny_window_shows_the_counts_and_says_so() -> None:
         assert "2 running, 2 failed" in screen_text(app)
 
 
-async def test_key_slash_filters_and_key_escape_clears_it() -> None:
+async def test_a_filter_is_applied_and_escape_clears_it() -> None:
     async with opened(FakeGateway()) as (app, pilot):
         table = await rows_shown(app, pilot, 12)
         await pilot.press("/", *"status:failed", "enter")
@@ -103,7 +103,7 @@ async def test_keys_typed_into_the_filter_are_no_actions() -> None:
         assert len(app.screen_stack) == 1
 
 
-async def test_key_c_names_the_run_asks_and_sends_its_id() -> None:
+async def test_cancel_names_the_run_asks_and_sends_its_id() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
@@ -119,7 +119,7 @@ async def test_key_c_names_the_run_asks_and_sends_its_id() -> None:
         assert f"wfconsole cancel {run_id_of(0)}" in toasts(app)[-1]
 
 
-async def test_r01_the_dialog_keeps_its_run_while_rows_move_under_it() -> None:
+async def test_the_dialog_keeps_its_run_while_rows_move_under_it() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         table = await rows_shown(app, pilot, 12)
@@ -135,7 +135,7 @@ async def test_r01_the_dialog_keeps_its_run_while_rows_move_under_it() -> None:
         assert table.cursor_id == run_id_of(3)
 
 
-async def test_r05_new_rows_wait_until_key_dot_takes_them() -> None:
+async def test_new_rows_wait_until_they_are_taken() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         table = await rows_shown(app, pilot, 12)
@@ -147,7 +147,7 @@ async def test_r05_new_rows_wait_until_key_dot_takes_them() -> None:
         await rows_shown(app, pilot, 13)
 
 
-async def test_r25_a_disabled_key_says_why_and_opens_nothing() -> None:
+async def test_a_disabled_key_says_why_and_opens_nothing() -> None:
     gateway = FakeGateway([summary(1, RunStatus.COMPLETED)])
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 1)
@@ -158,7 +158,7 @@ async def test_r25_a_disabled_key_says_why_and_opens_nothing() -> None:
         assert len(app.screen_stack) == 1
 
 
-async def test_r25_the_footer_follows_the_row() -> None:
+async def test_the_footer_follows_the_row() -> None:
     async with opened(FakeGateway()) as (app, pilot):
         await rows_shown(app, pilot, 12)
         footer = app.screen.query_one(FooterLine)
@@ -168,7 +168,7 @@ async def test_r25_the_footer_follows_the_row() -> None:
         assert "c cancel" not in footer.plain
 
 
-async def test_r16_read_only_offers_and_does_nothing_that_writes() -> None:
+async def test_read_only_offers_and_does_nothing_that_writes() -> None:
     gateway = FakeGateway()
     settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", read_only=True)
     async with opened(gateway, settings=settings) as (app, pilot):
@@ -181,7 +181,7 @@ async def test_r16_read_only_offers_and_does_nothing_that_writes() -> None:
         assert gateway.commands == []
 
 
-async def test_r15_a_lost_database_keeps_the_rows_turns_actions_off_and_comes_back() -> None:
+async def test_a_lost_database_keeps_the_rows_turns_actions_off_and_comes_back() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
@@ -199,7 +199,7 @@ async def test_r15_a_lost_database_keeps_the_rows_turns_actions_off_and_comes_ba
         assert "● live" in header.plain
 
 
-async def test_r04_nothing_is_asked_while_nothing_changes() -> None:
+async def test_nothing_is_asked_while_nothing_changes() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
@@ -212,7 +212,7 @@ async def test_r04_nothing_is_asked_while_nothing_changes() -> None:
         assert gateway.inspector.asked == before
 
 
-async def test_key_p_pauses_so_that_changes_are_not_asked_for() -> None:
+async def test_paused_means_that_changes_are_not_asked_for() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         table = await rows_shown(app, pilot, 12)
@@ -229,7 +229,7 @@ async def test_key_p_pauses_so_that_changes_are_not_asked_for() -> None:
         await until(pilot, lambda: table.row(run_id_of(0)).status is RunStatus.COMPLETED, "the change")
 
 
-async def test_r02_more_rows_come_as_the_cursor_nears_the_end() -> None:
+async def test_more_rows_come_as_the_cursor_nears_the_end() -> None:
     gateway = FakeGateway([summary(number) for number in range(450)])
     async with opened(gateway) as (app, pilot):
         table = await rows_shown(app, pilot, 200)
@@ -241,7 +241,7 @@ async def test_r02_more_rows_come_as_the_cursor_nears_the_end() -> None:
         assert table.cursor_id is not None
 
 
-async def test_key_space_marks_and_key_escape_clears_the_marks() -> None:
+async def test_marks_are_counted_and_escape_clears_them() -> None:
     async with opened(FakeGateway()) as (app, pilot):
         table = await rows_shown(app, pilot, 12)
         await pilot.press("space", "space")
@@ -255,7 +255,7 @@ async def test_a_start_filter_is_in_force_from_the_start() -> None:
         await rows_shown(app, pilot, 2)
 
 
-async def test_key_enter_opens_the_run_and_key_q_comes_back() -> None:
+async def test_enter_opens_the_run_and_q_comes_back() -> None:
     async with opened(FakeGateway()) as (app, pilot):
         table = await rows_shown(app, pilot, 12)
         await pilot.press("j", "enter")
@@ -265,7 +265,7 @@ async def test_key_enter_opens_the_run_and_key_q_comes_back() -> None:
         assert table.cursor_id == run_id_of(1)
 
 
-async def test_r17_ascii_draws_no_glyph_beyond_ascii() -> None:
+async def test_ascii_draws_no_glyph_beyond_ascii() -> None:
     settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", ascii=True)
     async with opened(FakeGateway(), settings=settings) as (app, pilot):
         await rows_shown(app, pilot, 12)
@@ -279,7 +279,7 @@ def test_a_detail_is_a_summary_too() -> None:
     assert issubclass(RunDetail, type(summary(1)))
 
 
-async def test_key_t_shows_ages_then_local_then_utc() -> None:
+async def test_t_shows_ages_then_local_then_utc() -> None:
     settings = Settings(db="sqlite:///demo.db", tz="Asia/Tokyo", theme="dark")
     async with opened(FakeGateway(), settings=settings) as (app, pilot):
         await rows_shown(app, pilot, 12)

@@ -105,14 +105,14 @@ def test_it_starts_on_an_empty_database_and_q_gives_the_terminal_back(terminal: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_r19_a_signal_restores_the_terminal(terminal: Terminal, number: signal.Signals) -> None:
+def test_a_signal_restores_the_terminal(terminal: Terminal, number: signal.Signals) -> None:
     terminal.until("No runs yet")
     terminal.child.send_signal(number)
     terminal.ended(within=5.0)
     assert terminal.restored
 
 
-def test_r24_its_own_worker_is_started_said_and_ended(tmp_path: Path) -> None:
+def test_its_own_worker_is_started_said_and_ended(tmp_path: Path) -> None:
     terminal = Terminal("--db", f"sqlite:///{tmp_path / 'runs.db'}", home=tmp_path)
     try:
         terminal.until("worker: here")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
 
 from engine.inspector import AnnotationView, AuditView, PageRequest
-from wfconsole.tui.files import json_text
+from wfconsole.tui.files import json_text, save
 from wfconsole.tui.layout.history import Entry, history_of
 from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.widgets.history_list import HistoryList
@@ -86,6 +87,13 @@ class HistoryPane(RunPane):
     def copied(self) -> str:
         entry = self.view.cursor_item
         return json_text(entry.detail) if entry is not None else ""
+
+    async def export(self) -> str | None:
+        if not self._entries:
+            return None
+        lines = [json.dumps(entry.detail, ensure_ascii=False, default=str) for entry in self._entries]
+        content = "\n".join([*lines, ""]).encode("utf-8", "surrogatepass")
+        return str(save(f"{self.run_id[:8]}-history.jsonl", content))
 
     @on(LineList.Opened, "#events")
     def _opened(self, event: LineList.Opened) -> None:
