@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from wfconsole.tui.screens.live import LiveScreen
 
 
-def _loaded(module: str, name: str) -> LiveScreen:
-    screen = getattr(importlib.import_module(f"wfconsole.tui.screens.{module}"), name)()
-    assert isinstance(screen, LiveScreen)
-    return screen
+def _logs() -> LiveScreen:
+    from wfconsole.tui.screens.logs import LogsScreen
+
+    return LogsScreen()
+
+
+def _costs() -> LiveScreen:
+    from wfconsole.tui.screens.costs import CostsScreen
+
+    return CostsScreen()
+
+
+def _dead_letters() -> LiveScreen:
+    from wfconsole.tui.screens.dead_letters import DeadLettersScreen
+
+    return DeadLettersScreen()
+
+
+def _workers() -> LiveScreen:
+    from wfconsole.tui.screens.workers import WorkersScreen
+
+    return WorkersScreen()
+
+
+def _workflows() -> LiveScreen:
+    from wfconsole.tui.screens.workflows import WorkflowsScreen
+
+    return WorkflowsScreen()
 
 
 OTHER_PLACES: Mapping[str, Callable[[], LiveScreen]] = {
-    "logs": partial(_loaded, "logs", "LogsScreen"),
-    "costs": partial(_loaded, "costs", "CostsScreen"),
-    "dlq": partial(_loaded, "dead_letters", "DeadLettersScreen"),
-    "workers": partial(_loaded, "workers", "WorkersScreen"),
-    "workflows": partial(_loaded, "workflows", "WorkflowsScreen"),
+    "logs": _logs,
+    "costs": _costs,
+    "dlq": _dead_letters,
+    "workers": _workers,
+    "workflows": _workflows,
 }
