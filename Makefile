@@ -2,10 +2,10 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test storm behaviours bench bench-console demo
+.PHONY: help check lint fix test test-real-model storm behaviours bench bench-console demo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: lint test ## The whole gate: format, lint, types, floors, tests
 
@@ -21,6 +21,9 @@ fix: ## Format, and mend what ruff can mend by itself
 
 test: ## The tests alone
 	$(PYTHON) -m pytest
+
+test-real-model: ## The AI adapter against a small model on this machine (see tests/ai/test_real_model.py)
+	$(PYTHON) -m pytest -m real_model -n 0
 
 storm: ## The large races alone, one after the other
 	$(PYTHON) -m pytest -m slow -n 0

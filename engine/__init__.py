@@ -127,6 +127,7 @@ from engine.errors import (
 from engine.events import (
     Event,
 )
+from engine.model.budgets import Budgets
 
 __all__ = [
     "AIAuthError",
@@ -144,6 +145,7 @@ __all__ = [
     "BatchRequest",
     "BatchStatus",
     "BudgetExceeded",
+    "Budgets",
     "CancelRun",
     "CancelRunResult",
     "ClaimPendingRuns",

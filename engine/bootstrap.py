@@ -16,6 +16,7 @@ from weakref import WeakSet
 from engine.blobs.database import DatabaseBlobStore
 from engine.blobs.filesystem import FilesystemBlobStore
 from engine.blobs.memory import MemoryBlobStore
+from engine.blobs.objects import blob_store_at
 from engine.commands import Command
 from engine.definition.ai import Cache
 from engine.definition.context import AIHelper
@@ -30,7 +31,7 @@ from engine.inspector.fsck import Finding, check
 from engine.kernel.call_log import AIOpener, CallLog, OpenedAI
 from engine.kernel.kernel import Kernel
 from engine.kernel.recording import Recording
-from engine.kernel.retention import PruneReport, prune
+from engine.kernel.retention import PruneReport, forget_texts, prune
 from engine.model.budgets import NO_BUDGETS, Budgets
 from engine.model.json import Json
 from engine.model.records import AICallRecord
@@ -161,6 +162,12 @@ class Engine:
             on_progress=on_progress,
         )
 
+    async def forget_ai_texts(self, older_than: timedelta) -> int:
+        """Drop the prompts and answers of AI calls made before, in bounded batches; how many. Their money stays."""
+        if self._read_only:
+            raise ReadOnly
+        return await forget_texts(self.kernel.persistence, older_than)
+
     async def fsck(self) -> list[Finding]:
         """What is wrong with the database and its blobs; nothing is changed. An empty list: all is sound."""
         return await check(self.kernel.persistence, self._blobs)
@@ -228,7 +235,7 @@ def open_engine(
     read_only: bool = False,
     durability: Durability = "full",
     persistence: Persistence | None = None,
-    blob_store: BlobStore | None = None,
+    blob_store: BlobStore | str | None = None,
     event_sink: EventSink | Sequence[EventSink] | None = None,
     clock: Clock | None = None,
     scheduler: Scheduler | None = None,
@@ -243,7 +250,8 @@ def open_engine(
 
     An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
     `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced;
-    several event sinks have a delivery state each. AI calls go to `providers` (settings by name, or adapters), are held
+    several event sinks have a delivery state each. `blob_store` may be an address too: `s3://bucket/prefix`,
+    `gs://…`, `az://…`, `file:///folder`. AI calls go to `providers` (settings by name, or adapters), are held
     to `budgets`, their words written as `ai_recording` says (whole, without secrets, or not at all) and, with
     `ai_cache`, answered as equal ones were before. Entering raises
     `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for an address that is none.
@@ -276,7 +284,7 @@ def _open(
     read_only: bool,
     durability: Durability,
     persistence: Persistence | None,
-    blobs: BlobStore | None,
+    blobs: BlobStore | str | None,
     sink: EventSink | Sequence[EventSink] | None,
     clock: Clock | None,
     actor: str | None,
@@ -286,6 +294,8 @@ def _open(
     ai_recording: Recording,
 ) -> Engine:
     REDACTOR.know([*secrets_of_environment(), *filter(None, [password_of(url)])])
+    if isinstance(blobs, str):
+        blobs = blob_store_at(blobs)
     if persistence is None:
         database = database_at(url)
         database.prepare(migrate, read_only=read_only)
@@ -368,6 +378,7 @@ __all__ = [
     "DatabaseStats",
     "Engine",
     "EventSink",
+    "PruneReport",
     "SchemaState",
     "blob_folder",
     "check_schema",

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from engine import StageContext, StageResult, WorkflowBuilder, stage
 from sample_workflows import prose
+from sample_workflows.asking import Asking
 from sample_workflows.documents import Kind, read_document, without_password
 from sample_workflows.pacing import Paced, linger
 from sample_workflows.plain_text import plain_text
@@ -51,7 +52,9 @@ class Keywords(BaseModel):
     keywords: list[Keyword]
 
 
-class SummaryConfig(Paced):
+class SummaryConfig(Asking, Paced):
+    """`model` is asked for the summary; the offline one picks sentences of the text itself."""
+
     sentences: int = Field(default=3, ge=1, le=50)
 
 
@@ -120,12 +123,23 @@ async def keywords(ctx: StageContext[ExtractedText, KeywordsConfig]) -> Keywords
     return Keywords(keywords=[Keyword(text=term.text, count=term.count, score=term.score) for term in terms])
 
 
-@stage(id="summary", name="Summary", description="The sentences that say most, as they stand")
+@stage(id="summary", name="Summary", description="What the document says, in a few sentences")
 async def summary(ctx: StageContext[ExtractedText, SummaryConfig]) -> Summary:
-    ctx.log("INFO", "weighing sentences", wanted=ctx.config.sentences)
+    wanted, text = ctx.config.sentences, ctx.input.text
+    ctx.log("INFO", "asking for a summary", model=ctx.config.model, sentences=wanted)
     await linger(ctx, "weighing sentences")
-    sentences = await asyncio.to_thread(prose.best_sentences, ctx.input.text, ctx.config.sentences)
-    ctx.log("INFO", "summary chosen", sentences=len(sentences), characters=sum(map(len, sentences)))
+    if not ctx.input.word_count:
+        ctx.log("WARN", "there is nothing to summarise")
+        return Summary(summary="", sentences=[])
+    answer = await ctx.ai.generate_text(
+        ctx.config.model,
+        f"Summarise this document in {wanted} sentences:\n\n{text}",
+        temperature=ctx.config.temperature,
+        max_tokens=ctx.config.max_tokens,
+    )
+    sentences = prose.sentences_of(answer.text)
+    tokens = answer.input_tokens + answer.output_tokens
+    ctx.log("INFO", "summarised", sentences=len(sentences), tokens=tokens, cost=answer.cost)
     ctx.progress(1.0, f"{len(sentences)} sentences")
     return Summary(summary=" ".join(sentences), sentences=sentences)
 

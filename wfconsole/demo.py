@@ -33,6 +33,21 @@ _TRICKLED = 30
 """With the pause above: six minutes of new runs, then the demonstration comes to rest."""
 _EXECUTE_S = 90.0
 _DEAD_LETTER_S = 15.0
+_DEMO_PRICES = {"model": "offline/demo"}
+"""Nobody is billed, but there is money to show."""
+_TICKETS = (
+    ("Lamp arrived broken", "The lamp arrived broken and the switch is a defect. I am angry: this is terrible."),
+    ("Charged twice", "My billing statement shows the order twice. Please correct the billing."),
+    ("Where is my parcel?", "The delivery was promised for Monday. The delivery is late and nobody answers."),
+    ("A question about care", "I love the lamp. One question: how do I clean it? A question of minutes, I hope."),
+)
+_REVIEWS = (
+    "Great lamp, easy to mount. I love it.",
+    "Broken after a week. Terrible.",
+    "It is a lamp. It lights the room.",
+    "Fast delivery and helpful people.",
+    "The switch is awful and the light is poor.",
+)
 
 OnProgress = Callable[[int, int], None]
 """Called with how many runs have ended, and of how many."""
@@ -103,6 +118,8 @@ def first_runs(demo: Demo, *, delay_ms: int) -> list[CreateRun]:
             priority=8,
         )
     )
+    runs.append(_create("bulk-classify", {"texts": list(_REVIEWS)}, {"classify": _DEMO_PRICES}, priority=8))
+    runs += [_ticket_run(at, delay_ms) for at in range(len(_TICKETS))]
     return runs + [_document_run(path, delay_ms + 400 * (at % 4)) for at, path in enumerate(demo.documents)]
 
 
@@ -158,14 +175,25 @@ def _next_run(demo: Demo, number: int) -> CreateRun:
     if number % 5 == 4 or not demo.documents:
         source = f"stock-{number}.csv"
         return _create("flaky-import", {"source": source, "rows": 200}, {"load-rows": {"delay_ms": 6_000}}, priority=5)
+    if number % 5 == 2:
+        return _ticket_run(number, 3_000)
     return _document_run(demo.documents[number % len(demo.documents)], 3_000)
 
 
 def _document_run(path: Path, delay_ms: int) -> CreateRun:
     stages = ("extract-text", "keywords", "summary", "readability", "report")
     # Different paces, so that the stages side by side don't end together.
-    config = {stage: {"delay_ms": delay_ms * (at + 2) // 4} for at, stage in enumerate(stages)}
+    config: dict[str, dict[str, Any]] = {
+        stage: {"delay_ms": delay_ms * (at + 2) // 4} for at, stage in enumerate(stages)
+    }
+    config["summary"].update(_DEMO_PRICES)
     return _create("document-processor", {"url": str(path)}, config, priority=5)
+
+
+def _ticket_run(number: int, delay_ms: int) -> CreateRun:
+    subject, body = _TICKETS[number % len(_TICKETS)]
+    config = {stage: {**_DEMO_PRICES, "delay_ms": delay_ms // 2} for stage in ("classify", "mood", "draft")}
+    return _create("ticket-triage", {"subject": subject, "body": body}, config, priority=6)
 
 
 def _create(workflow_id: str, given: dict[str, Any], config: dict[str, dict[str, Any]], *, priority: int) -> CreateRun:

@@ -6,6 +6,9 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import ValidationError
+
+from engine import Budgets
 from engine.bootstrap import Engine, display_url, open_engine
 from engine.commands import Command
 from engine.definition.registry import Loaded, load_workflows
@@ -14,6 +17,7 @@ from engine.inspector import Inspector
 from wfconsole.settings import Settings, SettingsError, SinkSettings
 
 if TYPE_CHECKING:
+    from engine.ai import ProviderSettings
     from engine.bootstrap import EventSink
 
 R = TypeVar("R")
@@ -35,8 +39,13 @@ class Gateway:
             workflows=loaded.workflows,
             plugins=loaded.plugins,
             read_only=settings.read_only,
+            blob_store=settings.blobs.url,
             event_sink=configured_sinks(settings) if definitions else (),
             actor=settings.actor,
+            providers=configured_providers(settings) if definitions else None,
+            budgets=Budgets(**settings.budgets.model_dump()),
+            ai_recording=settings.ai.recording,
+            ai_cache=settings.ai.cache,
         )
         self.engine: Engine
 
@@ -69,6 +78,20 @@ class Gateway:
     async def changed(self, timeout: float) -> bool:
         """Wait until something was committed, by any process: True; or for `timeout` seconds: False."""
         return await self.engine.changed(timeout)
+
+
+def configured_providers(settings: Settings) -> dict[str, ProviderSettings] | None:
+    """The providers of `[providers]`, None without any. Raises `SettingsError` for what they can't say."""
+    if not settings.providers:
+        return None
+    from engine.ai import ProviderSettings
+
+    try:
+        return {name: ProviderSettings.model_validate(one) for name, one in settings.providers.items()}
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"[providers]: {path}: {first['msg']}") from error
 
 
 def configured_sinks(settings: Settings) -> list[EventSink]:

@@ -22,7 +22,6 @@ PAGE = 1_000
 """Events read, or acted on, at once."""
 DELIVERED, DEAD_AGAIN, PENDING = "delivered", "dead again", "still pending"
 NO_FLUSHER = "no live worker delivers events now: what is replayed waits (start one: wfconsole worker)"
-CAREFUL = Pace.of(100, canary=1, rate="20/min", max_failures="10%")
 _LOOK_S = 0.5
 OnItem = Callable[[Item, int], None]
 

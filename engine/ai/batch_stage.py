@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -49,45 +50,45 @@ def ai_batch_stage(
     batch that was handed in before. Raises `DefinitionError`.
     """
     declared = read_signature(requests, {})
-    returned = _returned(collect, id) if output is None else output
-
-    @async_batch_stage(
+    work = _BatchWork(model, requests, collect, schema, poll_every, max_wait)
+    made: Stage[Any, Any, Any] = async_batch_stage(
         id=id,
         name=name,
         description=description if description is not None else (inspect.getdoc(requests) or "").partition("\n")[0],
         input=declared.input if input is None and declared.input is not UNSAID else input,
         config=declared.config if config is None and declared.config is not UNSAID else config,
-        output=returned,
+        output=_returned(collect, id) if output is None else output,
         dependencies=dependencies,
         retry=retry,
         estimate_cost=estimate_cost,
-    )
-    async def batch_stage(ctx: Context) -> Any:
+    )(work.execute)
+    made.check_completion(work.check)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchWork:
+    """The two halves of the stage: before the wait and after it."""
+
+    model: str | Callable[[Context], str]
+    requests: Callable[[Context], Any]
+    collect: Callable[[list[BatchItem], Context], Any]
+    schema: Any
+    poll_every: timedelta
+    max_wait: timedelta
+
+    async def execute(self, ctx: Context) -> Any:
         state = await _handed_in(ctx)
         if state is None:
-            wanted: Sequence[BatchRequest | str] = await _awaited(requests(ctx))
+            wanted: Sequence[BatchRequest | str] = await _awaited(self.requests(ctx))
             if not wanted:
-                return await _awaited(collect([], ctx))
-            state = await _hand_in(ctx, model if isinstance(model, str) else model(ctx), wanted)
-        return Suspend(state=state, poll_every=poll_every, max_wait=max_wait)
+                return await _awaited(self.collect([], ctx))
+            state = await self._hand_in(ctx, wanted)
+        return Suspend(state=state, poll_every=self.poll_every, max_wait=self.max_wait)
 
-    @batch_stage.check_completion
-    async def check(state: Json, ctx: Context) -> Completion[Any]:
-        batch = ctx.ai.batch(state["model"])
-        status = await batch.status(state["batch_id"])
-        if not status.ended:
-            return Completion.waiting()
-        schemas = _schemas(await _awaited(requests(ctx))) if state["own_schemas"] else {}
-        try:
-            items = await batch.results(status, schema=schema, schemas=schemas)
-        except AIBadResponse as error:
-            return Completion.failed(str(error))
-        place = {item: number for number, item in enumerate(state["ids"])}
-        items.sort(key=lambda item: place.get(item.id, len(place)))
-        return Completion.ready(await _awaited(collect(items, ctx)))
-
-    async def _hand_in(ctx: Context, used: str, wanted: Sequence[BatchRequest | str]) -> Json:
-        asked = [_with_schema(one, schema, number) for number, one in enumerate(wanted, start=1)]
+    async def _hand_in(self, ctx: Context, wanted: Sequence[BatchRequest | str]) -> Json:
+        asked = [_with_schema(one, self.schema, number) for number, one in enumerate(wanted, start=1)]
+        used = self.model if isinstance(self.model, str) else self.model(ctx)
         status = await ctx.ai.batch(used).submit(asked)
         state = {
             "model": used,
@@ -99,7 +100,21 @@ def ai_batch_stage(
         await ctx.storage.put(_key(ctx), state)
         return state
 
-    return batch_stage
+    async def check(self, state: Json, ctx: Context) -> Completion[Any]:
+        batch = ctx.ai.batch(state["model"])
+        status = await batch.status(state["batch_id"])
+        if not status.ended:
+            return Completion.waiting()
+        schemas = _schemas(await _awaited(self.requests(ctx))) if state["own_schemas"] else {}
+        try:
+            items = await batch.results(status, schema=self.schema, schemas=schemas)
+        except AIBadResponse as error:
+            # Whoever retries the stage wants a new batch, not to be told of this one again.
+            await ctx.storage.delete(_key(ctx))
+            return Completion.failed(str(error))
+        place = {item: number for number, item in enumerate(state["ids"])}
+        items.sort(key=lambda item: place.get(item.id, len(place)))
+        return Completion.ready(await _awaited(self.collect(items, ctx)))
 
 
 async def _handed_in(ctx: Context) -> Json | None:

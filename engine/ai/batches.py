@@ -37,8 +37,10 @@ class RecordedBatch:
     async def submit(self, requests: Sequence[BatchRequest | str]) -> BatchStatus:
         asked = self._checked(requests)
         made = {one.id: self._request(one) for one in asked}
+        provider = self._provider()
+        await self._ledger.log.afford()
         try:
-            status = await self._provider().submit(list(made.items()))
+            status = await provider.submit(list(made.items()))
         except Exception as error:
             raise typed(error, self._found.provider) from error
         self._asked[status.id] = {one.id: (one, made[one.id]) for one in asked}

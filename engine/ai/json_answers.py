@@ -15,6 +15,14 @@ from engine.model.redaction import fit_to_write
 
 WRAPPED = "value"
 MOST_SAID = 1_000
+_STRICT_KEYWORDS = frozenset({"type", "enum", "const", "title", "description"})
+_BOUNDS = frozenset(
+    {
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        *("minItems", "maxItems", "pattern"),
+    }
+)
+_STRICT_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 _FENCE = re.compile(r"\A\s*```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
 
 
@@ -23,8 +31,8 @@ class AskedObject:
 
     def __init__(self, python_type: Any) -> None:
         self.schema: Schema[Any] = Schema.of(python_type)
-        inner = self.schema.json_schema()
-        self.wrapped = _resolved(inner, inner).get("type") != "object"
+        inner = _rooted(self.schema.json_schema())
+        self.wrapped = inner.get("type") != "object"
         self.json_schema: Json = _wrap(inner) if self.wrapped else inner
 
     def read(self, text: str) -> Any:
@@ -42,11 +50,11 @@ def _wrap(inner: Json) -> Json:
     return {**wrapped, "$defs": definitions} if definitions else wrapped
 
 
-def _resolved(schema: Json, root: Json) -> Json:
-    reference = schema.get("$ref", "")
-    if not reference.startswith("#/$defs/"):
-        return schema
-    return root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
+def _rooted(schema: Json) -> Json:
+    """A schema that is only a reference, as that of a recursive model is, with what it refers to in its place."""
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    definitions = schema.get("$defs", {})
+    return {**definitions[name], "$defs": definitions} if name in definitions else schema
 
 
 def problems_with(error: Exception) -> str:
@@ -80,31 +88,37 @@ def with_instruction(system: str | None, json_schema: Json) -> str:
     return "\n\n".join(part for part in (system, instruction(json_schema)) if part)
 
 
-def strict(json_schema: Json) -> Json | None:
-    """The schema as strict servers take it: every field required, nothing added. None where it has no such form."""
-    if isinstance(json_schema, list):
-        items = [strict(one) for one in json_schema]
-        return None if any(item is None for item in items) else items
-    if not isinstance(json_schema, Mapping):
-        return json_schema
+def strict(json_schema: Json, *, bounds: bool = True) -> Json | None:
+    """The schema as strict servers take it: every field required, nothing added, no finer rules than they know.
+
+    Without `bounds`, no limits of numbers and lists either. None where it has no such form. The answer is validated
+    against the whole schema all the same.
+    """
+    keywords = _STRICT_KEYWORDS | _BOUNDS if bounds else _STRICT_KEYWORDS
+    if "$ref" in json_schema and "$defs" not in json_schema:
+        return {"$ref": json_schema["$ref"]}
     made: dict[str, Json] = {}
     for key, value in json_schema.items():
-        if key == "default":
-            continue
-        # The names under these are the user's own words, not keywords.
-        inner = _each(value) if key in ("properties", "$defs") else strict(value) if key != "enum" else value
-        if inner is None and value is not None:
+        if key in ("properties", "$defs"):
+            made[key] = _each(value, bounds)
+        elif key in ("anyOf", "oneOf"):
+            options = [strict(one, bounds=bounds) for one in value]
+            made["anyOf"] = None if None in options else options
+        elif key == "items":
+            made[key] = strict(value, bounds=bounds)
+        elif key in keywords or (key == "format" and value in _STRICT_FORMATS):
+            made[key] = value
+        if made.get(key, True) is None or made.get("anyOf", True) is None:
             return None
-        made[key] = inner
-    if made.get("type") == "object":
-        if made.get("additionalProperties") not in (None, False) or "properties" not in made:
+    if json_schema.get("type") == "object":
+        if json_schema.get("additionalProperties", False) is not False or "properties" not in made:
             return None
-        made |= {"additionalProperties": False, "required": list(made["properties"])}
-    elif not made.keys() & {"type", "$ref", "anyOf", "enum", "const"}:
+        return made | {"additionalProperties": False, "required": list(made["properties"])}
+    if json_schema.get("type") == "array" and "items" not in made:
         return None
-    return made
+    return made if made.keys() & {"type", "$ref", "anyOf", "enum", "const"} else None
 
 
-def _each(named: Json) -> Json | None:
-    made = {name: strict(one) for name, one in named.items()}
+def _each(named: Json, bounds: bool) -> Json | None:
+    made = {name: strict(one, bounds=bounds) for name, one in named.items()}
     return None if any(one is None for one in made.values()) else made

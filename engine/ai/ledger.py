@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -20,6 +21,7 @@ from engine.definition.ai import Cache
 from engine.errors import (
     AIAuthError,
     AIBadRequest,
+    AIBadResponse,
     AIError,
     AIRateLimited,
     AIUnavailable,
@@ -95,9 +97,9 @@ class Ledger:
         """Close the streams nobody reads any more and wait, for a moment, until what goes on is noted."""
         for stream in list(self.streams):
             await stream.aclose()
-        going_on = [call.over.wait() for call in self.calls]
-        if going_on:
-            await asyncio.wait(map(asyncio.ensure_future, going_on), timeout=SETTLE_SECONDS)
+        going_on = [call.over.wait() for call in list(self.calls)]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*going_on), SETTLE_SECONDS)
 
 
 @dataclass(eq=False)
@@ -223,10 +225,13 @@ async def cost_of(record: AICallRecord, answer: TextAnswer | EmbedAnswer, *, bat
 
 
 def typed(error: BaseException, provider: str) -> BaseException:
-    """What a call raises: our errors as they are, a `ValueError` about an answer and a provider's surprises as ours."""
+    """What a call raises: our own errors as they are, a provider's surprises as ours."""
     if isinstance(error, EngineError) or not isinstance(error, Exception):
         return error
-    return AIUnavailable(f"{type(error).__name__}: {fit_to_write(str(error))[:500]}", provider=provider)
+    said = f"{type(error).__name__}: {fit_to_write(str(error))[:500]}"
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+        return AIBadResponse(f"the answer can't be read: {said}", provider=provider)
+    return AIUnavailable(said, provider=provider)
 
 
 def _price_of_nothing(error: BaseException) -> Decimal | None:

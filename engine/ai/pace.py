@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 CALLS_AT_ONCE = 64
@@ -49,8 +49,14 @@ class Bucket:
 class Pace:
     """Lets calls through one after the other as `limits` allow."""
 
-    def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._now = now
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._inside = 0
@@ -73,7 +79,7 @@ class Pace:
         await self._slot()
         try:
             while (wait := self._due(tokens)) > 0:
-                await asyncio.sleep(wait)
+                await self._sleep(wait)
                 tokens = -1
         except BaseException:
             self.leave()
@@ -139,9 +145,11 @@ _paces: dict[str, Pace] = {}
 _lock = threading.Lock()
 
 
-def pace_of(provider: str, limits: Limits) -> Pace:
+def pace_of(address: str, limits: Limits) -> Pace:
     """The process's pace for that provider; other limits than before take the place of those."""
     with _lock:
-        pace = _paces.setdefault(provider, Pace(limits))
+        pace = _paces.get(address)
+        if pace is None:
+            pace = _paces[address] = Pace(limits)
     pace.change(limits)
     return pace

@@ -120,6 +120,9 @@ class ParentCalls:
     async def open(self, call: AICallRecord) -> None:
         await self._line.ask("ai.open", to_wire(call))
 
+    async def afford(self) -> None:
+        await self._line.ask("ai.afford")
+
     async def close(self, *calls: AICallRecord) -> None:
         await self._line.ask("ai.close", [to_wire(call) for call in calls])
 

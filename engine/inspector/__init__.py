@@ -1,13 +1,14 @@
 """The read API: everything consoles and dashboards see of the engine."""
 
 from engine.inspector.inspector import Inspector
-from engine.inspector.money import (
+from engine.inspector.money_views import (
     AICallView,
     CallNotFound,
     CostComparison,
     ExpectedCost,
     Repriced,
     RepricedRow,
+    RunBudget,
     Spending,
 )
 from engine.inspector.notes import AnnotationView
@@ -65,6 +66,7 @@ __all__ = [
     "QueueRow",
     "Repriced",
     "RepricedRow",
+    "RunBudget",
     "RunDetail",
     "RunFilter",
     "RunStatus",

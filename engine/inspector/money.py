@@ -10,7 +10,17 @@ from typing import Protocol, TypeVar
 
 from engine.errors import EngineError, InvalidInput, Problem, RunNotFound
 from engine.inspector.history import cost_row
-from engine.inspector.views import CostRow, View
+from engine.inspector.money_views import (
+    AICallView,
+    CallNotFound,
+    CostComparison,
+    ExpectedCost,
+    Repriced,
+    RepricedRow,
+    RunBudget,
+    Spending,
+)
+from engine.inspector.views import CostRow
 from engine.model.criteria import CallFilter, Page, PageRequest, RunFilter
 from engine.model.read_records import CostSum
 from engine.model.records import AICallRecord
@@ -30,109 +40,6 @@ class PriceOf(Protocol):
     """`engine.ai.cost.price_of`, by `provider/model`; None where the price is unknown."""
 
     def __call__(self, model: str, usage: AICallRecord, /) -> Decimal | None: ...
-
-
-class AICallView(View):
-    """One call to an AI model. `cost` is None where nobody knows it, and while it is under way."""
-
-    id: str
-    run_id: str | None
-    workflow_id: str | None
-    stage_id: str | None
-    attempt: int | None
-    topic: str
-    call_type: str
-    model: str
-    provider: str
-    answered_by: str | None
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
-    cost: Decimal | None
-    latency_ms: int | None
-    first_token_ms: int | None
-    status: str
-    finish_reason: str | None
-    error: str | None
-    error_code: str | None
-    reused: bool
-    batch_id: str | None
-    prompt: str | None
-    response: str | None
-    created_at: datetime
-
-
-class CostComparison(CostRow):
-    """A sum beside the same one of the period before; `change` is the difference in cost."""
-
-    previous_calls: int
-    previous_tokens: int
-    previous_cost: Decimal
-    change: Decimal
-
-
-class Spending(View):
-    """What was spent so far, by UTC days. `projected` is the month's at the pace of its days so far."""
-
-    today: Decimal
-    month: Decimal
-    projected: Decimal
-    previous_month: Decimal
-    unpriced: int
-    """Calls of the month whose price nobody knows: the sums lack them."""
-
-
-class ExpectedCost(View):
-    """What stages will likely cost, from runs where they completed."""
-
-    class Stage(View):
-        stage_id: str
-        cost: Decimal | None
-        """None: it never completed, so nobody knows."""
-        runs: int
-
-    cost: Decimal | None
-    runs: int
-    """The fewest past runs any of the stages has."""
-    unpriced: bool
-    """Some past calls had no known price: it will be more."""
-    stages: list[Stage]
-
-
-class Repriced(View):
-    """What a run's recorded tokens would have cost on another model."""
-
-    run_id: str
-    model: str
-    calls: int
-    cost: Decimal
-    """What they did cost."""
-    unpriced: int
-    """Calls whose own price nobody knows."""
-    repriced: Decimal | None
-    """None: nobody knows that model's price."""
-    rows: list[RepricedRow]
-
-
-class RepricedRow(View):
-    """The calls of one stage to one model."""
-
-    stage_id: str | None
-    model: str
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cost: Decimal | None
-    repriced: Decimal | None
-
-
-class CallNotFound(EngineError):
-    """No AI call of that id exists."""
-
-    def __init__(self, call_id: str) -> None:
-        self.call_id = call_id
-        super().__init__(f"no AI call {call_id!r}")
 
 
 class MoneyInspector:
@@ -189,6 +96,24 @@ class MoneyInspector:
         if found is None:
             raise CallNotFound(call_id)
         return call_view(found)
+
+    async def budget(self, run_id: str) -> RunBudget:
+        """What operators allowed the run, and what it spent. Raises `RunNotFound`."""
+
+        def read(reads: ReadStore) -> RunBudget:
+            whole = reads.run(run_id)
+            if whole is None:
+                raise RunNotFound(run_id)
+            limits = reads.limits(run_id)
+            return RunBudget(
+                run_id=run_id,
+                max_cost=limits.pop("", None),
+                spent=whole.row.total_cost or Decimal(0),
+                unpriced=bool(reads.unpriced_runs([run_id])),
+                stages=limits,
+            )
+
+        return await self._read_of(run_id, read)
 
     async def costs(
         self,
@@ -361,6 +286,3 @@ def _sum(costs: Sequence[Decimal | None]) -> Decimal | None:
     """None as soon as one of them is unknown."""
     known = [cost for cost in costs if cost is not None]
     return sum(known, Decimal(0)) if len(known) == len(costs) else None
-
-
-Repriced.model_rebuild()

@@ -37,11 +37,15 @@ UNASKED: Verdict = ([], None)
 
 
 class Asked(NamedTuple):
-    """A call about to be made; `max_cost` is what its stage says it may spend, a `free` one costs nothing."""
+    """A call about to be made; `max_cost` is what its stage says it may spend.
+
+    A `free` one costs nothing; one that is not `noted` gets its row later.
+    """
 
     call: AICallRecord
     max_cost: Decimal | None
     free: bool
+    noted: bool
     answer: Future[Verdict]
 
 
@@ -81,10 +85,12 @@ class CallLedger:
     def budgets(self) -> Budgets:
         return self._budgets
 
-    async def open(self, call: AICallRecord, max_cost: Decimal | None, *, free: bool = False) -> Verdict:
+    async def open(
+        self, call: AICallRecord, max_cost: Decimal | None, *, free: bool = False, noted: bool = True
+    ) -> Verdict:
         """Note the call as open, unless a budget is spent. A store that can't be reached refuses nothing."""
         answer: Future[Verdict] = Future()
-        self._put(asked=[Asked(call, max_cost, free, answer)])
+        self._put(asked=[Asked(call, max_cost, free, noted, answer)])
         with suppress(TimeoutError):
             return await asyncio.wait_for(asyncio.wrap_future(answer), WAIT_SECONDS)
         return UNASKED
@@ -172,8 +178,10 @@ class CallLedger:
 
     def _sent(self, bundle: _Bundle, done: Future[list[Verdict]]) -> None:
         error = done.exception()
-        self._settle(bundle, error, [] if error is not None else done.result())
-        self._send()
+        try:
+            self._settle(bundle, error, [] if error is not None else done.result())
+        finally:
+            self._send()
 
     def _settle(self, bundle: _Bundle, error: BaseException | None, verdicts: list[Verdict]) -> None:
         if error is None:
@@ -226,7 +234,8 @@ def write(work: UnitOfWork, bundle: _Bundle, budgets: Budgets) -> list[Verdict]:
         runs = work.runs.lock(run_ids)
     judge = _Judge(work, budgets, runs)
     verdicts = [judge.verdict(one) for one in bundle.asked]
-    allowed = [one.call for one, (_, spent) in zip(bundle.asked, verdicts, strict=True) if spent is None]
+    judged = zip(bundle.asked, verdicts, strict=True)
+    allowed = [one.call for one, (_, spent) in judged if spent is None and one.noted]
     work.ai_calls.open([_tied(call, runs) for call in allowed])
     return verdicts
 

@@ -113,12 +113,19 @@ class CallLog:
         # By the store's clock: it decides on which day the money was spent.
         known = self._own(call._replace(created_at=self._began.setdefault(call.id, self._desk.clock.now())))
         free = self._reuse and await self._will_be_replayed(call.request_key)
-        accounts, spent = await self._desk.ledger.open(known, self._max_cost, free=free)
+        await self._judge(known, free=free)
+        with self._lock:
+            self._open.add(call.id)
+
+    async def afford(self) -> None:
+        nothing = AICallRecord("", "", "batch", "", "", self._desk.clock.now())
+        await self._judge(self._own(nothing), noted=False)
+
+    async def _judge(self, call: AICallRecord, *, free: bool = False, noted: bool = True) -> None:
+        accounts, spent = await self._desk.ledger.open(call, self._max_cost, free=free, noted=noted)
         self._warn(accounts)
         if spent is not None:
             self._refuse(spent)
-        with self._lock:
-            self._open.add(call.id)
 
     async def close(self, *calls: AICallRecord) -> None:
         if not calls:
@@ -200,7 +207,7 @@ class CallLog:
         for account in accounts:
             if account.is_near(self._desk.ledger.budgets.warn) and account.kind not in self._warned:
                 self._warned.add(account.kind)
-                facts = {"budget": account.kind, "limit": str(account.limit), "spent": str(account.spent)}
+                facts = {"budget": account.kind, "limit": f"{account.limit:f}", "spent": f"{account.spent:f}"}
                 said = "spent" if account.is_spent else "nearly spent"
                 self._said.log(LogLevel.WARN, f"the budget of {account.scope} is {said}", facts)
 

@@ -146,6 +146,9 @@ class _Conversation:
             case "ai.open":
                 await self._calls.open(from_wire(arguments[0]))
                 return None
+            case "ai.afford":
+                await self._calls.afford()
+                return None
             case "ai.close":
                 await self._calls.close(*map(from_wire, arguments[0]))
                 return None

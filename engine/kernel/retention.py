@@ -71,6 +71,16 @@ async def prune(
     return PruneReport(**{kind: gone[kind] for kind in gone}, dry_run=False)
 
 
+async def forget_texts(persistence: Persistence, older_than: timedelta, batch: int = 500) -> int:
+    """Drop the prompts and answers of AI calls made before; how many calls. Their tokens and money stay."""
+    if older_than < timedelta(0) or batch < 1:
+        raise ValueError("older_than is no negative duration, and batch is 1 or more")
+    gone = 0
+    while some := await persistence.transact(lambda work: work.ai_calls.forget_texts(work.now - older_than, batch)):
+        gone += some
+    return gone
+
+
 async def collect_garbage(persistence: Persistence, blobs: BlobStore) -> int:
     """Delete the blobs of removed runs; how many. Two collectors at once do no harm."""
     deleted = 0

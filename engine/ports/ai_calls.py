@@ -22,6 +22,9 @@ class AICallLog(Protocol):
         refuses nothing.
         """
 
+    async def afford(self) -> None:
+        """What is noted only later, such as a batch, is about to be asked for. Raises as `open` does."""
+
     async def close(self, *calls: AICallRecord) -> None:
         """Calls ended, well or not: each takes the place of the open one of its id; the same id twice is one row.
 

@@ -139,7 +139,8 @@ class BatchAnswer:
 
 
 class AIProvider(Protocol):
-    """Raises the errors of `engine.errors` under `AIError`; whatever else it raises counts as `AIUnavailable`.
+    """Raises the errors of `engine.errors` under `AIError`. Of what else it raises, a `ValueError`, `TypeError`,
+    `LookupError` or `AttributeError` counts as an answer that can't be read and the rest as `AIUnavailable`.
 
     Cancelling a call gives up the request at once.
     """

@@ -2,7 +2,15 @@
 
 from engine.ai.providers.fake import FakeAIProvider
 from engine.blobs.memory import MemoryBlobStore
-from engine.testing.fakes import CollectingEventSink, FakeClock, NoopScheduler
+from engine.testing.fakes import CollectingAICallLog, CollectingEventSink, FakeClock, NoopScheduler
 from engine.testing.make_kernel import make_kernel
 
-__all__ = ["CollectingEventSink", "FakeAIProvider", "FakeClock", "MemoryBlobStore", "NoopScheduler", "make_kernel"]
+__all__ = [
+    "CollectingAICallLog",
+    "CollectingEventSink",
+    "FakeAIProvider",
+    "FakeClock",
+    "MemoryBlobStore",
+    "NoopScheduler",
+    "make_kernel",
+]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
+from engine.errors import BudgetExceeded
 from engine.events import Event
 from engine.model.ids import new_id
 from engine.model.json import Json
+from engine.model.records import AICallRecord
+from engine.ports.ai_calls import ReuseScope
 
 
 class FakeClock:
@@ -63,3 +67,37 @@ class NoopScheduler:
 
     async def cancel(self, schedule_id: str) -> bool:
         return self.scheduled.pop(schedule_id, None) is not None
+
+
+class CollectingAICallLog:
+    """Keeps the rows of AI calls, in the order they were opened: a logger for `create_ai_helper` in tests.
+
+    `refuse_with` an error, and no call gets through.
+    """
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, AICallRecord] = {}
+        self.refuse_with: BudgetExceeded | None = None
+
+    @property
+    def rows(self) -> list[AICallRecord]:
+        return list(self.by_id.values())
+
+    async def open(self, call: AICallRecord) -> None:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+        self.by_id[call.id] = call
+
+    async def afford(self) -> None:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+
+    async def close(self, *calls: AICallRecord) -> None:
+        self.by_id.update({call.id: call for call in calls})
+
+    async def recall(self, request_key: str, scope: ReuseScope) -> AICallRecord | None:
+        fit = (row for row in self.rows if row.request_key == request_key and row.answer and not row.reused)
+        return next(fit, None)
+
+    async def recorded(self, batch_id: str) -> Collection[str]:
+        return [row.id for row in self.rows if row.batch_id == batch_id]

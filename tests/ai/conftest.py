@@ -19,3 +19,10 @@ def nobodys_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def log() -> MemoryLog:
     return MemoryLog()
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each provider, in the variables they are looked for in."""
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, f"key-of-{name}")

@@ -165,6 +165,8 @@ def test_the_small_places(cli: Cli) -> None:
         "document-processor",
         "batch-digest",
         "flaky-import",
+        "ticket-triage",
+        "bulk-classify",
     }
     assert cli("queue", "--json").json["items"][0]["pending"] == 1
     assert cli("workers", "--json").json["items"] == []

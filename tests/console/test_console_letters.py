@@ -9,6 +9,7 @@ from console_pilot import dialog_open, opened, screen_text, toasts, until
 from console_samples import NOON, dead_letter
 from fake_gateway import FakeGateway
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from engine.commands import DiscardDeadLetters, ReplayDeadLetters
 from engine.inspector import Delivery
@@ -139,11 +140,11 @@ async def test_r12_a_group_of_many_is_typed_and_goes_carefully() -> None:
         shown = screen_text(app)
         assert "Replay 60 dead letters?" in shown
         assert "60 × workflow:failed at hook" in shown
-        assert "one canary first, then 20/min, stop when 10% failed" in shown
+        assert "canary 1, 20/min, stop 10%" in shown
         await pilot.press("y")
-        await until(pilot, lambda: "type 60" in screen_text(app), "the refusal")
+        await until(pilot, lambda: "Type 60 to go on" in screen_text(app), "the refusal")
         assert commands(found) == []
-        await pilot.press("c")
+        app.screen.query_one("#pace", Input).value = ""
         await pilot.press("shift+tab", *"60", "tab", "y")
         await until(pilot, lambda: toasts(app), "the outcome")
         assert toasts(app)[-1].splitlines() == [
@@ -151,7 +152,7 @@ async def test_r12_a_group_of_many_is_typed_and_goes_carefully() -> None:
             "wfconsole dlq replay --cause fp0 --sink hook --yes",
         ]
         (command,) = commands(found)
-        assert len(command.event_ids) == 60, "c goes at once"
+        assert len(command.event_ids) == 60, "no pace: all at once"
 
 
 async def test_r12_marks_choose_a_frozen_set() -> None:
@@ -215,3 +216,46 @@ async def test_r5_the_cursor_stays_on_its_letter_while_others_come() -> None:
         found.change()
         await at_the_letters(app, pilot, 5)
         assert table.cursor_key == key
+
+
+async def test_r12_a_canary_that_is_not_delivered_stops_the_rest() -> None:
+    found = gateway(60)
+    found.inspector.fate = Delivery.DEAD
+    async with opened(found, place="dlq") as (app, pilot):
+        await at_the_letters(app, pilot, 1)
+        await pilot.press("P")
+        await dialog_open(app, pilot)
+        await pilot.press("shift+tab", *"60", "tab", "y")
+        await until(pilot, lambda: toasts(app), "the outcome")
+        said, twin = toasts(app)[-1].splitlines()
+        assert said.startswith("1 dead again, 59 skipped: stopped: the canary failed: dead again")
+        assert twin.endswith("--canary 1 --rate 20/min --max-failures 10% --yes")
+        assert [len(command.event_ids) for command in commands(found)] == [1]
+
+
+async def test_key_escape_stops_a_replay_between_two_letters() -> None:
+    found = gateway(30)
+    async with opened(found, place="dlq") as (app, pilot):
+        await at_the_letters(app, pilot, 1)
+        await pilot.press("P")
+        await dialog_open(app, pilot)
+        app.screen.query_one("#pace", Input).value = "1/h"
+        await pilot.press("y")
+        await until(pilot, lambda: "replaying 1 of 30" in screen_text(app), "the first one")
+        await pilot.press("P")
+        await until(pilot, lambda: any("under way" in text for text in toasts(app)), "one at a time")
+        await pilot.press("escape")
+        await until(pilot, lambda: "replaying" not in screen_text(app), "the end")
+        assert any("stopped after 1 of 30" in text for text in toasts(app))
+
+
+async def test_r12_where_confirmations_are_typed_one_is_typed_too() -> None:
+    found = gateway(1)
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", confirm="typed")
+    async with opened(found, place="dlq", settings=settings) as (app, pilot):
+        await at_the_letters(app, pilot, 2)
+        await pilot.press("P")
+        await dialog_open(app, pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: "Type 1 to go on" in screen_text(app), "the refusal")
+        assert found.commands == []

@@ -124,3 +124,21 @@ def test_a_route(modules: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_the_example_of_a_test(modules: Any) -> None:
     found = modules("testing.md")["test_invoices"]
     await found.test_an_invoice_is_booked_though_the_service_fails_once()
+
+
+async def test_the_examples_of_ai_calls(modules: Any) -> None:
+    found = modules("ai.md")
+    await found["test_reviews"].test_a_review_is_asked_for_once_more()
+    assert [stage.id for stage in found["reviews"].reviews.stages] == ["judge"]
+    assert found["digests"].digest.output.python_type == list[str]
+
+
+def test_the_settings_of_a_provider_are_taken_as_they_stand() -> None:
+    import tomllib
+
+    from engine.ai import ProviderSettings
+
+    text = re.search(r"```toml\n(.*?)```", (DOCS / "ai.md").read_text(), re.DOTALL)
+    assert text is not None
+    local = ProviderSettings.model_validate(tomllib.loads(text.group(1))["providers"]["local"])
+    assert local.prices["llama3"].output > local.prices["llama3"].input

@@ -33,8 +33,13 @@ def _enter(ctx: StageContext[Order, NoConfig]) -> None:
     Path(ctx.input.path, f"entered-{ctx.attempt}").write_text(str(os.getpid()))
 
 
+FIRST_PIDS: dict[str, int] = {}
+"""Where the first stage of a run was carried out, if in this process."""
+
+
 @stage(id="first")
 async def first(ctx: StageContext[Order, NoConfig]) -> dict[str, Any]:
+    FIRST_PIDS[ctx.run_id] = os.getpid()
     return ctx.input.model_dump()
 
 
@@ -56,6 +61,9 @@ def alone(ctx: StageContext[Order, Settings]) -> Any:
             return StageResult(output="o", artifacts={"a.bin": b"\x00\x01", "b.json": [1]}, metrics={"m": 2})
         case "large":
             return "x" * ctx.input.size
+        case "think":
+            asked = [ctx.block_on(ctx.ai.generate_text("offline/demo", "What is new?")) for _ in range(2)]
+            return [asked[0].text == asked[1].text, asked[0].call_id, str(ctx.ai.topic)]
         case "refuse":
             raise NonRetryable("no")
         case "raise":

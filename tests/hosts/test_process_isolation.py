@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from lonely_bodies import WORKFLOWS
+from lonely_bodies import FIRST_PIDS, WORKFLOWS
 from worker_yard import Yard, until
 
-from engine import CancelRun, CreateRun, DefinitionError, NoConfig, StageContext, WorkflowBuilder, stage
+from engine import Budgets, CancelRun, CreateRun, DefinitionError, NoConfig, StageContext, WorkflowBuilder, stage
 from engine.bootstrap import Engine, open_engine
 from engine.inspector import RunDetail
 
@@ -36,7 +37,7 @@ async def through(engine: Engine, **order: Any) -> RunDetail:
     return await engine.wait(await create(engine, **order), timeout=60)
 
 
-async def test_a_child_has_all_of_the_context(engine: Engine) -> None:
+async def test_b070_a_child_has_all_of_the_context(engine: Engine) -> None:
     run = await engine.wait(await create(engine, what="tell", config={"alone": {"word": "hi"}}), timeout=60)
     assert run.status == "COMPLETED", run.error
     output = run.output
@@ -52,6 +53,44 @@ async def test_a_child_has_all_of_the_context(engine: Engine) -> None:
     )
     assert run.stages[1].progress_message == "half"
     assert [note.value for note in (await engine.inspector.annotations(run.id)).items] == [{"n": 1}]
+
+
+async def test_b072_only_the_stages_that_ask_for_it_leave_the_process(engine: Engine) -> None:
+    """What the first stage says comes from this process, what the second says from another."""
+    run = await through(engine, what="tell")
+    assert FIRST_PIDS[run.id] == os.getpid()
+    assert run.output["pid"] != os.getpid()
+
+
+async def test_a_child_asks_models_and_its_parent_notes_it(engine: Engine) -> None:
+    run = await through(engine, what="think")
+    assert run.status == "COMPLETED", run.error
+    rows = (await engine.inspector.ai_calls(run.id)).items
+    assert [(row.status, row.model, row.stage_id, row.attempt) for row in rows] == [
+        ("ok", "offline/demo", "alone", 1)
+    ] * 2
+    same, call_id, topic = run.output
+    assert same
+    assert call_id in {row.id for row in rows}
+    assert topic == f"workflow.{run.id}.stage.alone"
+    assert run.total_cost == sum(row.cost or 0 for row in rows)
+    assert run.total_cost
+    assert run.stages[1].cost == run.total_cost
+
+
+@pytest.mark.parametrize("on_exceeded", ["fail", "suspend"])
+async def test_a_child_is_held_to_its_budget(tmp_path: Path, on_exceeded: Literal["fail", "suspend"]) -> None:
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    budgets = Budgets(run=Decimal("0.0000001"), on_exceeded=on_exceeded)
+    async with open_engine(url, workflows=WORKFLOWS, budgets=budgets) as engine, engine.worker("w"):
+        run_id = await create(engine, what="think")
+        async with asyncio.timeout(60):
+            while (why := await engine.inspector.explain(run_id)).code != "budget":
+                await engine.changed(1.0)
+        run = await engine.inspector.run(run_id)
+        assert run.status == ("FAILED" if on_exceeded == "fail" else "RUNNING")
+        assert why.facts["error"].startswith("BudgetExceeded: the budget of run")
+        assert len((await engine.inspector.ai_calls(run_id)).items) == 1
 
 
 async def test_artifacts_metrics_and_large_outputs_come_through(engine: Engine) -> None:

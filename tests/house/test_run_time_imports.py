@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from own_files import ROOT
 
-HEAVY = ("sqlalchemy", "psycopg", "alembic", "httpx", "textual", "rich")
+HEAVY = ("sqlalchemy", "psycopg", "alembic", "httpx", "genai_prices", "textual", "rich")
 
 _PROBE = """
 import json, sys
@@ -58,7 +58,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
     assert loaded_by("import httpx", ("httpx", "textual")) == ["httpx"]
 
 
-@pytest.mark.parametrize("module", ["engine", "engine.inspector", "sample_workflows"])
+@pytest.mark.parametrize("module", ["engine", "engine.ai", "engine.inspector", "sample_workflows"])
 def test_the_public_face_is_light(module: str) -> None:
     assert loaded_by(f"import {module}") == []
 

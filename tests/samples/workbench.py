@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import StageContext, Suspend
+from engine.ai import create_ai_helper
+from engine.testing import CollectingAICallLog
 
 
 class Recorder:
@@ -15,6 +17,7 @@ class Recorder:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
         self.fractions: list[float] = []
+        self.annotations: dict[str, Any] = {}
         self.cancelled = False
 
     def log(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
@@ -24,7 +27,7 @@ class Recorder:
         self.fractions.append(fraction)
 
     def annotate(self, key: str, value: Any) -> None:
-        raise AssertionError(f"no sample annotates, but {key} was")
+        self.annotations[key] = value
 
     @property
     def levels(self) -> list[str]:
@@ -52,6 +55,7 @@ class Workbench:
 
     def __init__(self) -> None:
         self.reporter = Recorder()
+        self.calls = CollectingAICallLog()
         self.outputs: dict[str, Any] = {}
 
     def context(
@@ -76,6 +80,7 @@ class Workbench:
             reporter=self.reporter,
             outputs=StoredOutputs(self.outputs),
             storage=NoStorage(),
+            ai=create_ai_helper("sample", self.calls),
             **more,
         )
 

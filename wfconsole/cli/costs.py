@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from engine.inspector.views import CostRow
+from decimal import Decimal
+
+from engine.inspector import CostComparison, CostRow
 from wfconsole.cli.encoding import page
 from wfconsole.cli.exits import DONE, UsageError
 from wfconsole.cli.output import Cell
+from wfconsole.cli.run_ids import resolve
 from wfconsole.cli.session import Session
 from wfconsole.formatting import count, money
 
@@ -21,26 +24,70 @@ async def costs(session: Session) -> int:
             raise UsageError(f"--by {key!r}: one of {', '.join(_KEYS)}")
     since, until = session.moment("since"), session.moment("until")
     chosen = session.filter(given.filter)
+    if given.compare and since is None:
+        raise UsageError("--compare needs --since: the period before is as long as the one since then")
+    headers: tuple[str, ...]
     async with session.gateway(definitions=False) as gateway:
-        found = await gateway.inspector.costs(given.by, since=since, until=until, filter=chosen)
+        if given.compare and since is not None:
+            compared = await gateway.inspector.costs_compared(given.by, since=since, until=until, filter=chosen)
+            headers, rows = _COMPARED, list(map(_compared, compared.items))
+            document = page(compared.items, compared.next_cursor)
+        else:
+            found = await gateway.inspector.costs(given.by, since=since, until=until, filter=chosen)
+            headers, rows = _SUMMED, list(map(_row, found.items))
+            document = page(found.items, found.next_cursor)
     if session.out.as_json:
-        session.out.document(page(found.items, found.next_cursor))
-        return DONE
-    headers = (
-        given.by.upper(),
-        "CALLS",
-        "RUNS",
-        "FAILED",
-        "TOKENS IN",
-        "TOKENS OUT",
-        "COST",
-        "WASTED",
-        "UNPRICED",
-    )
-    session.out.table(headers, [_row(row) for row in found.items], right=frozenset(headers[1:]))
+        session.out.document(document)
+    else:
+        session.out.table((given.by.upper(), *headers), rows, right=frozenset(headers))
     return DONE
+
+
+_SUMMED = ("CALLS", "RUNS", "FAILED", "TOKENS IN", "TOKENS OUT", "COST", "WASTED", "UNPRICED")
+_COMPARED = ("CALLS", "BEFORE", "TOKENS", "BEFORE", "COST", "BEFORE", "CHANGE")
 
 
 def _row(row: CostRow) -> tuple[Cell, ...]:
     numbers = (row.calls, row.runs, row.failed, row.input_tokens, row.output_tokens)
     return (row.key, *map(count, numbers), money(row.cost), money(row.wasted), count(row.unpriced))
+
+
+def _compared(row: CostComparison) -> tuple[Cell, ...]:
+    tokens = row.input_tokens + row.output_tokens
+    sign = "+" if row.change > 0 else ""
+    return (
+        row.key,
+        *(count(row.calls), count(row.previous_calls), count(tokens), count(row.previous_tokens)),
+        *(money(row.cost), money(row.previous_cost), f"{sign}{money(row.change)}"),
+    )
+
+
+async def reprice(session: Session) -> int:
+    """What a run's recorded tokens would have cost on another model."""
+    given = session.arguments
+    if "/" not in given.model:
+        raise UsageError(f"--model {given.model!r}: models are named provider/model (see `wfconsole models`)")
+    async with session.gateway() as gateway:
+        run_id = await resolve(gateway, given.run)
+        found = await gateway.inspector.reprice(run_id, given.model)
+    if session.out.as_json:
+        session.out.document(found)
+        return DONE
+    rows: list[tuple[Cell, ...]] = [
+        (
+            row.stage_id or "-",
+            row.model,
+            *map(count, (row.calls, row.input_tokens, row.output_tokens)),
+            *map(_exact, (row.cost, row.repriced)),
+        )
+        for row in found.rows
+    ]
+    cost = None if found.unpriced else found.cost
+    rows.append(("all", "", count(found.calls), "", "", _exact(cost), _exact(found.repriced)))
+    headers = ("STAGE", "MODEL", "CALLS", "TOKENS IN", "TOKENS OUT", "COST", f"ON {given.model}")
+    session.out.table(headers, rows, right=frozenset(headers[2:]))
+    return DONE
+
+
+def _exact(amount: Decimal | None) -> str:
+    return money(amount, zero="$0")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from wfconsole.cli.exits import DATABASE, DONE, UsageError
 from wfconsole.cli.output import Cell, talk
 from wfconsole.cli.progress import ProgressLine
 from wfconsole.cli.session import Session
+from wfconsole.filtering import parse_duration
 from wfconsole.formatting import count, size
+
+if TYPE_CHECKING:
+    from engine.bootstrap import Engine, PruneReport
 
 
 async def upgrade(session: Session) -> int:
@@ -85,34 +90,59 @@ async def roles(session: Session) -> int:
 
 
 async def prune(session: Session) -> int:
-    """Remove runs that ended long ago, in batches; what is active stays."""
+    """Remove runs that ended long ago, in batches, and the words of AI calls; what is active stays."""
     given = session.arguments
     session.forbid_read_only()
-    older_than = session.duration("older_than")
-    assert older_than is not None
-    if older_than < timedelta(0):
-        raise UsageError("--older-than can't be negative")
+    older_than, texts = session.duration("older_than"), _texts_older_than(session)
+    if older_than is None and texts is None:
+        raise UsageError("db prune needs --older-than, for runs, or --texts-older-than, for prompts and answers")
+    for name, value in (("older-than", older_than), ("texts-older-than", texts)):
+        if value is not None and value < timedelta(0):
+            raise UsageError(f"--{name} can't be negative")
     if not given.dry_run:
         session.insist("db prune")
+    from engine.bootstrap import PruneReport
+
     async with session.gateway(definitions=False) as gateway:
-        engine = gateway.engine
-        due = (await engine.prune(older_than, keep_failed=given.keep_failed, dry_run=True)).runs
-        if given.dry_run:
-            report = await engine.prune(older_than, keep_failed=given.keep_failed, dry_run=True)
-        else:
-            session.confirm(f"Remove {due} runs and everything of theirs?", word=str(due))
-            with ProgressLine() as line:
-                report = await engine.prune(
-                    older_than,
-                    keep_failed=given.keep_failed,
-                    on_progress=lambda done, of: line.paint(done / max(of, 1), f"{done} of {of} runs"),
-                )
+        report = PruneReport(dry_run=given.dry_run)
+        forgotten = 0
+        if older_than is not None:
+            report = await _prune_runs(session, gateway.engine, older_than)
+        if texts is not None and not given.dry_run:
+            forgotten = await gateway.engine.forget_ai_texts(texts)
     if session.out.as_json:
-        session.out.document(asdict(report))
+        session.out.document({**asdict(report), "texts": forgotten})
     elif report.dry_run:
         session.out.line(f"{report.runs} runs would be removed")
     else:
         session.out.line(
             f"{report.runs} runs removed, with {report.undelivered} undelivered events, {report.blobs} blobs"
         )
+        if texts is not None:
+            session.out.line(f"{forgotten} AI calls without their words now")
     return DONE
+
+
+def _texts_older_than(session: Session) -> timedelta | None:
+    """Of the flag, or of `[ai] keep_texts`."""
+    kept = session.settings.ai.keep_texts
+    if session.arguments.texts_older_than is not None or kept is None:
+        return session.duration("texts_older_than")
+    try:
+        return parse_duration(kept)
+    except ValueError as error:
+        raise UsageError(f"[ai] keep_texts: {error}") from error
+
+
+async def _prune_runs(session: Session, engine: Engine, older_than: timedelta) -> PruneReport:
+    keep_failed = session.arguments.keep_failed
+    due = await engine.prune(older_than, keep_failed=keep_failed, dry_run=True)
+    if session.arguments.dry_run:
+        return due
+    session.confirm(f"Remove {due.runs} runs and everything of theirs?", word=str(due.runs))
+    with ProgressLine() as line:
+        return await engine.prune(
+            older_than,
+            keep_failed=keep_failed,
+            on_progress=lambda done, of: line.paint(done / max(of, 1), f"{done} of {of} runs"),
+        )

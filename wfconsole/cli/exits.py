@@ -67,6 +67,7 @@ def _codes() -> dict[str, int]:
         "WorkflowNotFound": NOT_FOUND,
         "RunNotFound": NOT_FOUND,
         "StageNotFound": NOT_FOUND,
+        "CallNotFound": NOT_FOUND,
         "IllegalTransition": NOT_ALLOWED,
         "IdempotencyConflict": NOT_ALLOWED,
         "IdempotencyInProgress": NOT_ALLOWED,

@@ -112,6 +112,7 @@ def build_parser() -> Parser:
     _run_commands(commands)
     _action_commands(commands)
     _place_commands(commands)
+    _money_commands(commands)
     _upkeep_commands(commands)
     return parser
 
@@ -223,6 +224,40 @@ def _operator_commands(commands: Family) -> None:
     audit.add_argument("--cursor", metavar="CURSOR")
 
 
+def _money_commands(commands: Family) -> None:
+    """What AI calls cost, and what they may."""
+    costs = commands.add("costs", "costs:costs", "tokens and money")
+    costs.add_argument("--by", default="workflow", metavar="model|workflow|stage|topic|run|day[,…]")
+    costs.add_argument("--since", metavar="TIME")
+    costs.add_argument("--until", metavar="TIME")
+    costs.add_argument("--filter", metavar="EXPR", help="of runs that match")
+    costs.add_argument("--compare", choices=("previous",), help="beside the period before, as long as --since's")
+    reprice = Family(costs, 2).add("reprice", "costs:reprice", "what a run would have cost on another model")
+    reprice.add_argument("run", metavar="RUN")
+    reprice.add_argument("--model", required=True, metavar="PROVIDER/MODEL")
+
+    ai = Family(_group(commands, "ai", "AI calls"), 2)
+    listing = ai.add("ls", "ai:ls", "list AI calls, the newest first")
+    listing.add_argument("run", nargs="?", metavar="RUN")
+    listing.add_argument("--stage", metavar="ID")
+    listing.add_argument("--model", metavar="PROVIDER/MODEL")
+    listing.add_argument("--status", metavar="open|ok|error|interrupted")
+    listing.add_argument("--topic", metavar="TOPIC", help="it and all below it")
+    listing.add_argument("--since", metavar="TIME")
+    listing.add_argument("--until", metavar="TIME")
+    listing.add_argument("--limit", type=int, default=50, metavar="N")
+    listing.add_argument("--cursor", metavar="CURSOR", help="the next_cursor of the page before")
+    ai.add("show", "ai:show", "one AI call, whole").add_argument("call", metavar="CALL")
+    models = commands.add("models", "ai:models", "known models with their prices")
+    models.add_argument("search", nargs="?", metavar="TEXT", help="in the name")
+    budget = commands.add("budget", "ai:budget", "what a run may spend on AI calls; without an amount, what it has")
+    budget.add_argument("run", metavar="RUN")
+    budget.add_argument("amount", nargs="?", metavar="DOLLARS|none")
+    budget.add_argument("--stage", metavar="ID", help="one of its stages")
+    budget.add_argument("--reason", metavar="TEXT")
+    budget.add_argument("--key", metavar="KEY", help="idempotency key")
+
+
 def _place_commands(commands: Family) -> None:
     dlq = Family(_group(commands, "dlq", "dead letters: events no sink would take"), 2)
     listing = dlq.add("ls", "dlq:ls", "list dead letters")
@@ -247,11 +282,6 @@ def _place_commands(commands: Family) -> None:
         parser.add_argument("--key", metavar="KEY", help="idempotency key")
         parser.add_argument("--yes", action="store_true", help="don't ask")
 
-    costs = commands.add("costs", "costs:costs", "tokens and money")
-    costs.add_argument("--by", default="workflow", metavar="model|workflow|stage|topic|run|day[,…]")
-    costs.add_argument("--since", metavar="TIME")
-    costs.add_argument("--until", metavar="TIME")
-    costs.add_argument("--filter", metavar="EXPR", help="of runs that match")
     workflows = Family(commands.add("workflows", "places:workflows", "what is registered"), 2)
     workflows.add("check", "places:check", "would unfinished runs survive these definitions? 4 if not")
     commands.add("workers", "places:workers", "who is alive")
@@ -278,7 +308,8 @@ def _upkeep_commands(commands: Family) -> None:
     roles = db.add("roles", "database:roles", "SQL for a writing and a reading role of a Postgres")
     roles.add_argument("--prefix", default="wfconsole", metavar="NAME", help="of the roles' names")
     prune = db.add("prune", "database:prune", "remove old runs with everything of theirs")
-    prune.add_argument("--older-than", required=True, metavar="DURATION", help="ended that long ago: 30d")
+    prune.add_argument("--older-than", metavar="DURATION", help="ended that long ago: 30d")
+    prune.add_argument("--texts-older-than", metavar="DURATION", help="drop prompts and answers, keep their money")
     prune.add_argument("--keep-failed", action="store_true", help="leave FAILED runs")
     prune.add_argument("--dry-run", action="store_true", help="only count")
     prune.add_argument("--yes", action="store_true", help="don't ask")

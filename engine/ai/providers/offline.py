@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from engine.ai.extractive import answer, parted, value_of, vector
+from engine.ai.providers import offline_batches
+from engine.definition.ai import BatchStatus
 from engine.errors import UnknownModel
-from engine.ports.ai_providers import EmbedAnswer, EmbedRequest, Piece, TextAnswer, TextRequest, Usage
+from engine.ports.ai_providers import BatchAnswer, EmbedAnswer, EmbedRequest, Piece, TextAnswer, TextRequest, Usage
 
 MODELS = ("extractive", "demo")
 DIMENSIONS = 256
@@ -19,7 +22,7 @@ _PIECE = re.compile(r"\s*\S+|\s+")
 
 
 class OfflineProvider:
-    """`engine.ports.ai_providers.AIProvider` without any provider."""
+    """`engine.ports.ai_providers.BatchProvider` without any provider. A batch is done as soon as it is handed in."""
 
     async def generate(self, request: TextRequest) -> TextAnswer:
         _check(request.model)
@@ -44,6 +47,24 @@ class OfflineProvider:
         _check(request.model)
         vectors = tuple(vector(text, request.dimensions or DIMENSIONS) for text in request.texts)
         return EmbedAnswer(vectors, Usage(sum(map(tokens, request.texts))), f"offline/{request.model}")
+
+    async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
+        answers: list[tuple[str, TextAnswer | str]] = []
+        for id, request in requests:
+            try:
+                answers.append((id, await self.generate(request)))
+            except UnknownModel as error:
+                answers.append((id, str(error)))
+        batch_id = await asyncio.to_thread(offline_batches.keep, answers)
+        return BatchStatus(id=batch_id, status="completed", provider="offline", total=len(answers), done=len(answers))
+
+    async def batch(self, model: str, batch_id: str) -> BatchStatus:
+        there = await asyncio.to_thread(offline_batches.is_kept, batch_id)
+        error = None if there else "it is gone: batches are kept for two days"
+        return BatchStatus(id=batch_id, status="completed" if there else "failed", provider="offline", error=error)
+
+    async def collect(self, model: str, batch_id: str) -> Sequence[BatchAnswer]:
+        return await asyncio.to_thread(offline_batches.fetched, batch_id)
 
 
 def tokens(text: str) -> int:

@@ -11,8 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from engine.inspector import AICallView, PageRequest, RunDetail
-from engine.inspector.money import CallNotFound
+from engine.inspector import AICallView, CallNotFound, PageRequest, RunDetail
 from wfconsole import formatting
 from wfconsole.tui.files import save
 from wfconsole.tui.panes.pane import RunLook, RunPane

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -255,6 +256,9 @@ class DeadLettersScreen(LiveScreen):
                 )
         except EngineError as error:
             self.console.tell(f"stopped after {len(done)} of {len(ids)}: {error}", severity="error")
+        except asyncio.CancelledError:
+            self.console.tell(f"stopped after {len(done)} of {len(ids)}", severity="warning")
+            raise
         else:
             self._tell_report(report, self._twin(chosen, keys, discard=discard), discard=discard)
         finally:
@@ -291,8 +295,7 @@ class DeadLettersScreen(LiveScreen):
         else:
             words.append("-")
         words += ["--reason", chosen.reason] if discard else []
-        words += ["--canary", "1", "--rate", "20/min", "--max-failures", "10%"] if chosen.pace.canary else []
-        return cli(*words, "--yes")
+        return cli(*words, *chosen.pace_words, "--yes")
 
 
 def _reason_of_skips(report: Report) -> str:

@@ -40,6 +40,9 @@ class HoldDialog(Dialog[Hold]):
             question = Question(f"Hold {workflow.id}?", lines, "Yes, hold")
         super().__init__(question)
 
+    def word(self) -> str:
+        return self._workflow.id if self.typed_profile else ""
+
     def body(self) -> ComposeResult:
         yield Input(id="reason", placeholder="reason (tab)", max_length=500, restrict=PRINTABLE, compact=True)
 

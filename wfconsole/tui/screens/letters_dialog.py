@@ -1,4 +1,4 @@
-"""Asks before many dead letters are replayed or discarded: how many, of what, how carefully; shows one whole."""
+"""Asks before dead letters are replayed or discarded: how many, of what, how carefully; shows one whole."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from engine.inspector import EventView
 from engine.model.ids import new_token
 from wfconsole.actions import Question
 from wfconsole.bulk import Pace
+from wfconsole.bulk_verbs import CAREFUL, CAREFUL_FROM
+from wfconsole.formatting import count
+from wfconsole.tui.screens.bulk_dialog import TYPED_FROM, read_pace
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.reading import Reading
 from wfconsole.tui.widgets.filter_bar import PRINTABLE
+from wfconsole.tui.widgets.line import Text, line_of
 
-CAREFUL_ABOVE = 20
-TYPED_ABOVE = 50
 SAMPLES = 3
+KINDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,73 +36,71 @@ class Chosen:
     events: tuple[EventView, ...]
     reason: str
     pace: Pace
+    pace_words: tuple[str, ...]
 
 
 class LettersDialog(Dialog[Chosen]):
-    """For a replay, or with `discard` for closing them. More than 50: the count is typed."""
+    """For a replay, or with `discard` for closing them. `live`: somebody is there to deliver."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("c", "careful", show=False)]
-
-    def __init__(self, events: Sequence[EventView], *, discard: bool, live: bool, outside: int = 0) -> None:
-        self._events, self._discard, self._live = tuple(events), discard, live
-        self._careful = not discard and len(events) > CAREFUL_ABOVE
-        self._outside = outside
+    def __init__(self, events: Sequence[EventView], *, discard: bool, live: bool) -> None:
+        self._events, self._discard = tuple(events), discard
         self._bulk = new_token()
-        super().__init__(self._question())
+        super().__init__(letters_question(events, discard=discard, live=live))
 
-    def _question(self) -> Question:
+    def word(self) -> str:
         number = len(self._events)
-        what = "this dead letter" if number == 1 else f"{number} dead letters"
-        lines = [*self._warning(), *self._breakdown(), ""]
-        if self._discard:
-            lines.append("Closed for good; the rows stay, with your reason.")
-            return Question(f"Discard {what}?", lines, "Yes, discard")
-        if self._careful:
-            lines += ["Carefully: one canary first, then 20/min, stop when 10% failed.", "c: all at once instead"]
-        else:
-            lines.append("Due at once, with a fresh budget of tries, in their old order.")
-            lines += ["c: carefully instead, a canary first"] if len(self._events) > 1 else []
-        return Question(f"Replay {what}?", lines, "Yes, replay")
-
-    def _warning(self) -> list[str]:
-        return ["No live worker delivers now: it would stay pending until one starts.", ""] if self._waits else []
-
-    @property
-    def _waits(self) -> bool:
-        return not self._live and not self._discard
-
-    def _breakdown(self) -> list[str]:
-        if len(self._events) == 1:
-            event = self._events[0]
-            return [f"{event.type} of run {event.run_id}.", f"Last error: {event.last_error or '-'}"]
-        kinds = Counter((event.sink or "-", event.type) for event in self._events)
-        lines = [f"{number} × {kind} at {sink}" for (sink, kind), number in kinds.most_common(4)]
-        lines += [f"and {len(kinds) - 4} kinds more"] if len(kinds) > 4 else []
-        lines.append(f"of {len({event.run_id for event in self._events})} runs, such as")
-        return lines + [f"  {event.run_id}  {event.last_error or '-'}" for event in self._events[:SAMPLES]]
+        return str(number) if number > TYPED_FROM or self.typed_profile else ""
 
     def body(self) -> ComposeResult:
         if self._discard:
             yield Input(id="reason", placeholder="reason (tab)", max_length=500, restrict=PRINTABLE, compact=True)
-        if len(self._events) > TYPED_ABOVE:
-            yield Input(id="count", placeholder=f"type {len(self._events)} (tab)", restrict=r"\d*", compact=True)
+        elif len(self._events) > 1:
+            canary, rate, stop = CAREFUL
+            proposed = f"canary {canary}, {rate}, stop {stop}" if len(self._events) > CAREFUL_FROM else ""
+            yield Text(id="pace-label")
+            yield Input(proposed, id="pace", placeholder="at once", max_length=60, restrict=PRINTABLE, compact=True)
 
-    def action_careful(self) -> None:
-        """Carefully, or all at once."""
-        if not self._discard and len(self._events) > 1:
-            self._careful = not self._careful
-            self.reword(self._question())
+    def on_mount(self) -> None:
+        super().on_mount()
+        for label in self.query("#pace-label").results(Text):
+            label.show(line_of(("pace (tab): canary N, N/min, stop N%", "$quiet")))
 
     def result(self) -> Chosen | None:
-        if len(self._events) > TYPED_ABOVE and self.query_one("#count", Input).value != str(len(self._events)):
-            self.problem(f"So many are confirmed by their number: tab, and type {len(self._events)}.")
-            return None
         reason = self.query_one("#reason", Input).value.strip() if self._discard else ""
         if self._discard and not reason:
             self.problem("It needs a reason: tab to the field.")
             return None
-        pace = Pace.of(len(self._events), 1, "20/min", "10%") if self._careful else Pace()
-        return Chosen(self._bulk, self._events, reason, pace)
+        try:
+            text = self.query_one("#pace", Input).value if self.query("#pace") else ""
+            pace, words = read_pace(text, len(self._events))
+        except ValueError as error:
+            self.problem(str(error))
+            return None
+        return Chosen(self._bulk, self._events, reason, pace, words)
+
+
+def letters_question(events: Sequence[EventView], *, discard: bool, live: bool) -> Question:
+    """Count, breakdown and samples; first of all that nobody would deliver."""
+    number = count(len(events))
+    what = "this dead letter" if len(events) == 1 else f"{number} dead letters"
+    lines = [] if live or discard else ["No live worker delivers now: it would stay pending until one starts.", ""]
+    lines += [*_breakdown(events), ""]
+    if discard:
+        return Question(
+            f"Discard {what}?", [*lines, "Closed for good; the rows stay, with your reason."], "Yes, discard"
+        )
+    lines.append("Their sink gets them again in their old order, with a fresh budget of tries.")
+    return Question(f"Replay {what}?", lines, "Yes, replay")
+
+
+def _breakdown(events: Sequence[EventView]) -> list[str]:
+    if len(events) == 1:
+        return [f"{events[0].type} of run {events[0].run_id}.", f"Last error: {events[0].last_error or '-'}"]
+    kinds = Counter((event.sink or "-", event.type) for event in events)
+    lines = [f"{count(number)} × {kind} at {sink}" for (sink, kind), number in kinds.most_common(KINDS)]
+    lines += [f"and {len(kinds) - KINDS} kinds more"] if len(kinds) > KINDS else []
+    lines.append(f"of {count(len({event.run_id for event in events}))} runs, such as")
+    return lines + [f"  {event.run_id}  {event.last_error or '-'}" for event in events[:SAMPLES]]
 
 
 class LetterReading(Reading):
