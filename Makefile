@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test test-real-model storm behaviours bench demo
+.PHONY: help check lint fix test test-real-model storm behaviours bench bench-console demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ behaviours: ## Write docs/behaviours.md from the names of the tests
 
 bench: ## Measure the engine on this machine
 	$(PYTHON) -m bench
+
+bench-console: ## Measure the console on a terminal, with 100,000 runs
+	$(PYTHON) -m bench.console
 
 demo: ## The live console on a scratch database
 	$(PYTHON) -m wfconsole demo

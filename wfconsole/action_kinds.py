@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from engine.commands import Command
@@ -41,6 +41,9 @@ class Answer:
     key: str
     stage_id: str = ""
     reason: str = ""
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Stage id to the fields that change."""
+    reuse_ai: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from wfconsole.action_kinds import Operation as Operation
 from wfconsole.action_kinds import Question as Question
 from wfconsole.action_kinds import cli as cli
 from wfconsole.frame_actions import FRAME_ACTIONS, POLL
+from wfconsole.run_actions import GIVE_UP, NOTE, RUN_TAB_ACTIONS
 
 
 def stages_again(run: RunDetail, stage_id: str) -> tuple[list[str], list[str]]:
@@ -69,8 +70,6 @@ def _ask_cancel(run: RunSummary, _: Answer) -> Question:
         where = ", ".join(run.current_stages)
         lines.append(f"What executes now is stopped{f': {where}' if where else ''}.")
         lines.append("Outputs of finished stages are kept: it can be rerun later (R).")
-    if run.waiting:
-        lines.append("An outside batch it waits for goes on over there, and may bill.")
     return Question("Cancel this run?", lines, "Yes, cancel it")
 
 
@@ -133,8 +132,14 @@ RERUN: Operation[RunSummary] = Operation(
     writes=True,
     valid_for=_why_no_rerun,
     question=_ask_rerun,
-    command=lambda run, answer: RerunFrom(run_id=run.id, from_stage_id=answer.stage_id, idempotency_key=answer.key),
-    twin=lambda run, answer: cli("rerun", run.id, "--from", answer.stage_id),
+    command=lambda run, answer: RerunFrom(
+        run_id=run.id,
+        from_stage_id=answer.stage_id,
+        config={stage: dict(fields) for stage, fields in answer.config.items()},
+        reuse_ai=answer.reuse_ai,
+        idempotency_key=answer.key,
+    ),
+    twin=lambda run, answer: cli("rerun", run.id, "--from", answer.stage_id, *_changes(answer)),
     done="rerun started",
 )
 
@@ -183,6 +188,15 @@ DISCARD: Operation[EventView] = Operation(
 )
 
 
+def _changes(answer: Answer) -> list[str]:
+    """What a rerun does otherwise, as options."""
+    changed = [(f"{stage}.{name}", value) for stage, fields in answer.config.items() for name, value in fields.items()]
+    words = [
+        word for name, value in changed for word in ("--set-config", f"{name}={json.dumps(value, ensure_ascii=False)}")
+    ]
+    return [*words, "--reuse-ai"] if answer.reuse_ai else words
+
+
 def create_run(workflow_id: str, value: Json, answer: Answer) -> CreateRun:
     """The command of the new-run form."""
     return CreateRun(idempotency_key=answer.key, workflow_id=workflow_id, input=value)
@@ -225,14 +239,27 @@ PAUSE = Action("live.pause", "p", "pause", "pause live refresh, or go on", EVERY
 WRAP = Action("log.wrap", "w", "wrap", "wrap long log lines", frozenset({"run", "logs"}), footer=False)
 LEVEL = Action("log.level", "L", "level", "the least level shown in the log", frozenset({"run", "logs"}), footer=False)
 TIMES = Action("live.times", "t", "times", "show times as ages, local or UTC", EVERYWHERE, footer=False)
-DIFF = Action("go.diff", "d", "compare", "compare with the period before", frozenset({"costs"}))
+DIFF = Action(
+    "go.diff",
+    "d",
+    "compare",
+    "compare two marked runs, two attempts of a stage, or with the last good run; costs with the period before",
+    RUN_PLACES | {"costs"},
+)
 VIEWS = Action(
     "list.views", "v", "views", "another view: what to look at, folded by what", frozenset({"costs", "runs"})
 )
 HOLD = Action("workflow.hold", "H", "hold", "hold the workflow, or release it", frozenset({"workflows"}), writes=True)
 MARK_ALL = Action("list.mark-all", "*", "mark all", "mark all that match", frozenset({"dlq", "runs"}), footer=False)
 ONLY = Action("log.only", "&", "only", "keep only matching lines: stage: id: level: words", frozenset({"logs"}))
-EXPORT = Action("go.export", "e", "export", "write what is shown to a file", frozenset({"logs", "costs"}), footer=False)
+EXPORT = Action(
+    "go.export",
+    "e",
+    "export",
+    "write what is shown to a file",
+    frozenset({"logs", "costs", "run", "runs"}),
+    footer=False,
+)
 HELP = Action("go.help", "?", "help", "what the keys do here", EVERYWHERE)
 BACK = Action("go.back", "escape", "back", "clear the filter, then the marks, then back", EVERYWHERE, footer=False)
 QUIT = Action("go.quit", "q", "quit", "back; at the root: quit", EVERYWHERE)
@@ -246,7 +273,7 @@ PLACES: tuple[Action, ...] = (
     Action("place.workflows", "6", "workflows", "place: Workflows", EVERYWHERE, footer=False),
 )
 
-RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN, POLL)
+RUN_OPERATIONS: tuple[Operation[RunSummary], ...] = (CANCEL, RETRY, RERUN, POLL, GIVE_UP, NOTE)
 EVENT_OPERATIONS: tuple[Operation[EventView], ...] = (REPLAY, DISCARD)
 
 ACTIONS: tuple[Action, ...] = (
@@ -255,6 +282,7 @@ ACTIONS: tuple[Action, ...] = (
     CANCEL,
     RETRY,
     RERUN,
+    *RUN_TAB_ACTIONS,
     REPLAY,
     DISCARD,
     NEW_RUN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -13,9 +13,11 @@ from engine.errors import IllegalTransition
 from engine.inspector import PageRequest, RunFilter, RunStatus, RunSummary
 from engine.model.status import TERMINAL_RUN
 from wfconsole.bulk import Skipped
-from wfconsole.gateway import Gateway
 
-Act = Callable[[Gateway, str, str | None], Awaitable[BaseModel]]
+if TYPE_CHECKING:
+    from wfconsole.gateway import Gateway
+
+Act: TypeAlias = "Callable[[Gateway, str, str | None], Awaitable[BaseModel]]"
 """(gateway, run id, idempotency key): do it. Raises `Skipped`, or an error of the engine."""
 
 CAREFUL_FROM = 20

@@ -9,11 +9,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from engine.commands import DiscardDeadLetters, ReplayDeadLetters
 from engine.inspector import Delivery, EventView, PageRequest
 from wfconsole.bulk import Item, Pace, Report, Skipped, run_bulk
-from wfconsole.gateway import Gateway
+
+if TYPE_CHECKING:
+    from wfconsole.gateway import Gateway
 
 PAGE = 1_000
 """Events read, or acted on, at once."""

@@ -14,6 +14,7 @@ from engine.inspector.money_views import (
 from engine.inspector.notes import AnnotationView
 from engine.inspector.operations import AuditView, FailureView, ScheduleView, SinkView
 from engine.inspector.places import DeadLetterGroup, LeaseView, UnfinishedView
+from engine.inspector.stages import ArtifactContent, AttemptValues, UsualTimes
 from engine.inspector.views import (
     ArtifactView,
     AttemptView,
@@ -38,7 +39,9 @@ from engine.model.status import Delivery, JobStatus, LogLevel, RunStatus, StageS
 __all__ = [
     "AICallView",
     "AnnotationView",
+    "ArtifactContent",
     "ArtifactView",
+    "AttemptValues",
     "AttemptView",
     "AuditView",
     "CallNotFound",
@@ -75,6 +78,7 @@ __all__ = [
     "StageView",
     "TrendView",
     "UnfinishedView",
+    "UsualTimes",
     "WorkerView",
     "WorkflowView",
 ]

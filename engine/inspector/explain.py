@@ -21,14 +21,16 @@ _READ = ("read its log", "enter", "logs")
 _CANCEL = ("cancel it", "c", "cancel")
 _ALLOW = ("let it spend more", ":", "budget")
 _RETRY = ("retry the failed stages", "F", "retry")
+_POLL = ("poll it now", "u", "poll")
+_SKIP = ("try again now", "u", "poll")
 _NEXT: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "no_worker": (_CANCEL,),
     "definition_gone": (_CANCEL,),
     "lease_held": (_LOGS, _CANCEL),
     "executing": (_LOGS, _CANCEL),
-    "backoff": (_LOGS, _CANCEL),
+    "backoff": (_SKIP, _LOGS, _CANCEL),
     "poll_due": (_LOGS, _CANCEL),
-    "poll_wait": (_LOGS, _CANCEL),
+    "poll_wait": (_POLL, _LOGS, _CANCEL),
     "stage_wait": (_LOGS, _CANCEL),
     "queue": (_CANCEL,),
     "paused": (_CANCEL,),

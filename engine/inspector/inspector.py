@@ -17,6 +17,7 @@ from engine.inspector.operations import OperationsInspector
 from engine.inspector.payloads import Payloads
 from engine.inspector.places import PlacesInspector, Registered
 from engine.inspector.plans import PlanCache
+from engine.inspector.stages import StagesInspector
 from engine.inspector.summaries import RunParts, summary_of
 from engine.inspector.views import (
     EventView,
@@ -44,7 +45,7 @@ _FAIL_WINDOW = timedelta(hours=1)
 R = TypeVar("R")
 
 
-class Inspector(OperationsInspector, PlacesInspector, MoneyInspector):
+class Inspector(OperationsInspector, StagesInspector, PlacesInspector, MoneyInspector):
     """Reads only, each answer from one snapshot of the store. `registered`: the workflows this process knows;
     `price_of`: what models cost.
 

@@ -102,6 +102,19 @@ class AttemptRow(NamedTuple):
     cost: Decimal | None
 
 
+class AttemptTexts(NamedTuple):
+    """What an attempt was given and what came of it, as stored; `input` is None where it was derived."""
+
+    attempt: int
+    generation: int
+    status: StageStatus
+    input: str | None
+    output: str | None
+    config: str | None
+    error: str | None
+    error_code: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RunCount:
     """How many runs of a workflow have a status."""

@@ -12,6 +12,7 @@ from engine.model.read_records import (
     Activity,
     AnnotationRow,
     AttemptRow,
+    AttemptTexts,
     CostSum,
     DefinitionRef,
     FailureSum,
@@ -84,6 +85,18 @@ class ReadStore(Protocol):
 
     def artifacts(self, run_id: str) -> list[ArtifactRecord]:
         """By stage, attempt and name."""
+
+    def attempt_texts(self, run_id: str, stage_id: str) -> list[AttemptTexts]:
+        """Every attempt of one stage with its payload texts, the one under way last."""
+
+    def suspended_state(self, run_id: str, stage_id: str) -> str | None:
+        """What a waiting stage remembers; None when there is nothing."""
+
+    def artifact(self, run_id: str, stage_id: str, name: str, attempt: int | None) -> ArtifactRecord | None:
+        """Of that attempt, or the latest of that name."""
+
+    def stage_times(self, run_ids: Sequence[str]) -> list[tuple[str, datetime, datetime]]:
+        """(stage id, start, end) of the completed stages of these runs."""
 
     def unpriced_attempts(self, run_id: str) -> set[tuple[str, int]]:
         """(stage id, attempt) of the run's AI calls without a known price."""

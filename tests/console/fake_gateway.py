@@ -32,8 +32,17 @@ from engine.commands import (
     RetryFailed,
     RetryFailedResult,
 )
-from engine.errors import InvalidInput, RunNotFound, StoreUnavailable
-from engine.inspector import FailureView
+from engine.errors import InvalidConfig, InvalidInput, Problem, RunNotFound, StoreUnavailable
+from engine.inspector import (
+    AICallView,
+    AnnotationView,
+    ArtifactContent,
+    AttemptValues,
+    AuditView,
+    ExpectedCost,
+    FailureView,
+    UsualTimes,
+)
 from engine.inspector.views import (
     CauseView,
     EventView,
@@ -58,6 +67,17 @@ class FakeInspector(FakePlaces):
         self.rows = list(runs)
         self.lines: list[LogLine] = []
         self.letters: list[EventView] = []
+        self.history: list[EventView] = []
+        self.actions: list[AuditView] = []
+        self.notes: list[AnnotationView] = []
+        self.values: dict[str, list[AttemptValues]] = {}
+        self.states: dict[str, Any] = {}
+        self.files: dict[str, bytes] = {}
+        self.calls: list[AICallView] = []
+        self.prices: dict[str, Decimal] = {}
+        self.usual: dict[str, UsualTimes] = {}
+        self.changes: dict[str, dict[str, Any]] = {}
+        """Fields of a run's detail, by run id, that are another than usual."""
         self.failing: Exception | None = None
         self.ended = [0] * 24
         self.filters: list[RunFilter] = []
@@ -120,7 +140,7 @@ class FakeInspector(FakePlaces):
 
     async def run(self, run_id: str) -> RunDetail:
         await self._answer()
-        return detail(self._row(run_id))
+        return detail(self._row(run_id)).model_copy(update=self.changes.get(run_id, {}))
 
     def _row(self, run_id: str) -> RunSummary:
         found = next((run for run in self.rows if run.id == run_id), None)
@@ -160,9 +180,62 @@ class FakeInspector(FakePlaces):
         lines = [line for line in self.lines if run_id in (None, line.run_id) and line.id > (after or "")]
         return Page[LogLine](items=lines[:limit], next_cursor=lines[:limit][-1].id if lines else after)
 
-    async def events(self, run_id: str) -> Page[EventView]:
+    async def events(self, run_id: str, page: PageRequest | None = None) -> Page[EventView]:
         await self._answer()
-        return Page[EventView](items=[event for event in self.letters if event.run_id == run_id])
+        found = [event for event in (self.history or self.letters) if event.run_id == run_id]
+        page = page or PageRequest(sort="sequence")
+        found.sort(key=lambda event: event.sequence, reverse=page.sort.startswith("-"))
+        return Page[EventView](items=found[: page.limit])
+
+    async def audit(self, run_id: str | None = None, *, page: PageRequest | None = None, **_: Any) -> Page[AuditView]:
+        await self._answer()
+        return Page[AuditView](items=self.deeds if run_id is None else self.actions)
+
+    async def annotations(self, run_id: str, *, page: PageRequest | None = None) -> Page[AnnotationView]:
+        await self._answer()
+        return Page[AnnotationView](items=self.notes)
+
+    async def attempts(self, run_id: str, stage_id: str) -> list[AttemptValues]:
+        await self._answer()
+        return self.values.get(stage_id, [])
+
+    async def suspended_state(self, run_id: str, stage_id: str) -> Any:
+        await self._answer()
+        return self.states.get(stage_id)
+
+    async def artifact(
+        self, run_id: str, stage_id: str, name: str, *, attempt: int | None = None
+    ) -> ArtifactContent | None:
+        await self._answer()
+        content = self.files.get(name)
+        if content is None:
+            return None
+        return ArtifactContent(name=name, media_type="text/plain", size=len(content), digest="d", content=content)
+
+    async def ai_calls(
+        self, run_id: str | None = None, *, stage_id: str | None = None, status: str | None = None, **_: Any
+    ) -> Page[AICallView]:
+        await self._answer()
+        if run_id is None:
+            return self.calls_of_all(**_)
+        found = [call for call in reversed(self.calls) if call.run_id == run_id]
+        found = [call for call in found if stage_id in (None, call.stage_id) and status in (None, call.status)]
+        return Page[AICallView](items=found)
+
+    async def ai_call(self, call_id: str) -> AICallView:
+        await self._answer()
+        return next(call for call in (*self.calls, *self.calls_of_all().items) if call.id == call_id)
+
+    async def expected_cost(self, workflow_id: str, stage_ids: Sequence[str]) -> ExpectedCost:
+        await self._answer()
+        stages = [ExpectedCost.Stage(stage_id=one, cost=self.prices.get(one), runs=12) for one in stage_ids]
+        known = [stage.cost for stage in stages if stage.cost is not None]
+        whole = sum(known, Decimal(0)) if len(known) == len(stages) else None
+        return ExpectedCost(cost=whole, runs=12, unpriced=False, stages=stages)
+
+    async def usual_times(self, workflow_id: str) -> dict[str, UsualTimes]:
+        await self._answer()
+        return self.usual
 
     async def dead_letters(
         self, run_id: str | None = None, page: PageRequest | None = None, **_: Any
@@ -230,6 +303,29 @@ def _matches(run: RunSummary, wanted: RunFilter) -> bool:
     return not wanted.workflow_id or run.workflow_id in wanted.workflow_id
 
 
+class FakeWorkflow:
+    """What dialogs ask of a registered workflow: its verdict on an input or a config."""
+
+    def __init__(self, workflow_id: str) -> None:
+        self.id, self.stages = workflow_id, [SimpleNamespace(id="embed")]
+
+    def validate_input(self, value: Any) -> Any:
+        if not (isinstance(value, dict) and value.get("url")):
+            raise InvalidInput([Problem("url", "a value is required")])
+        return value
+
+    def validate_config(self, config: dict[str, Any]) -> Any:
+        problems = [
+            Problem(f"{stage}.{name}", "must not be negative")
+            for stage, fields in config.items()
+            for name, value in fields.items()
+            if isinstance(value, int) and value < 0
+        ]
+        if problems:
+            raise InvalidConfig(problems)
+        return config
+
+
 class FakeGateway:
     """What the console needs of a gateway. `commands` holds what was sent."""
 
@@ -238,10 +334,7 @@ class FakeGateway:
 
     def __init__(self, runs: Sequence[RunSummary] | None = None) -> None:
         self.inspector = FakeInspector(mixed_runs() if runs is None else runs)
-        self.workflows = {
-            name: SimpleNamespace(id=name, stages=[SimpleNamespace(id="embed")])
-            for name in ("summarise-docs", "invoice-extract")
-        }
+        self.workflows = {name: FakeWorkflow(name) for name in ("summarise-docs", "invoice-extract")}
         self.commands: list[Command[Any]] = []
         self.after_retry = RunStatus.RUNNING
         self.refusals: dict[str, Exception] = {}

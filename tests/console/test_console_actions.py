@@ -52,11 +52,11 @@ def test_a_key_has_one_meaning_everywhere() -> None:
 @pytest.mark.parametrize(
     ("status", "allowed"),
     [
-        (RunStatus.PENDING, {"run.cancel"}),
-        (RunStatus.RUNNING, {"run.cancel", "run.poll"}),
-        (RunStatus.COMPLETED, {"run.rerun"}),
-        (RunStatus.FAILED, {"run.rerun", "run.retry"}),
-        (RunStatus.CANCELLED, {"run.rerun"}),
+        (RunStatus.PENDING, {"run.cancel", "run.note"}),
+        (RunStatus.RUNNING, {"run.cancel", "run.poll", "run.note", "run.give-up"}),
+        (RunStatus.COMPLETED, {"run.rerun", "run.note"}),
+        (RunStatus.FAILED, {"run.rerun", "run.retry", "run.note"}),
+        (RunStatus.CANCELLED, {"run.rerun", "run.note"}),
     ],
 )
 def test_what_is_allowed_in_which_state(status: RunStatus, allowed: set[str]) -> None:

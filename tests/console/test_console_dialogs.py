@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
@@ -10,16 +9,18 @@ from console_pilot import dialog_open, label_of, opened, rows_shown, screen_text
 from console_samples import dead_letter, run_id_of, summary
 from fake_gateway import FakeGateway
 from textual import events
-from textual.widgets import OptionList, TextArea
+from textual.widgets import Input, OptionList, TextArea
 
 from engine.commands import CreateRun, DiscardDeadLetters, ReplayDeadLetters, RerunFrom, RetryFailed
 from engine.inspector import WorkflowView
 from engine.model.status import RunStatus
-from wfconsole.tui.screens.confirm import ConfirmDialog, RerunDialog
+from wfconsole.tui.screens.confirm import ConfirmDialog
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.new_run import NewRunDialog
 from wfconsole.tui.screens.reading import Reading
+from wfconsole.tui.screens.rerun import RerunDialog
 from wfconsole.tui.screens.run import RunScreen
+from wfconsole.tui.widgets.form_row import FormRow
 
 
 async def test_an_answer_in_the_same_breath_does_not_count() -> None:
@@ -152,41 +153,69 @@ async def test_a_new_run_can_be_answered_at_80_by_24(monkeypatch: pytest.MonkeyP
         await until(pilot, lambda: "Start the run (y)" in screen_text(app), "the buttons, within the window")
 
 
-async def test_a_new_run_is_validated_in_place_and_then_opened() -> None:
+async def test_a_new_run_is_a_form_validated_in_place_and_then_opened() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
         await pilot.press("o")
-        await dialog_open(app, pilot)
-        assert isinstance(app.screen, NewRunDialog)
-        text = app.screen.query_one(TextArea)
-        await until(pilot, lambda: text.text, "the prefilled input")
-        assert json.loads(text.text) == {"url": "", "pages": 10}
-        assert app.screen.query_one(OptionList).highlighted == 1, "the workflow of the run under the cursor"
+        dialog = await dialog_open(app, pilot)
+        assert isinstance(dialog, NewRunDialog)
+        await until(pilot, lambda: len(dialog.query(FormRow)) == 2, "a row for each field")
+        assert dialog.query_one(OptionList).highlighted == 1, "the workflow of the run under the cursor"
+        assert [row.field.name for row in dialog.query(FormRow)] == ["url", "pages"]
         await pilot.press("y")
-        await until(pilot, lambda: "url: a value is required" in screen_text(app), "the engine's verdict")
-        text.text = '{"url": }'
-        await until(pilot, lambda: "line 1, column 9" in screen_text(app), "the JSON verdict")
-        text.text = '{"url": "README.md"}'
-        await until(pilot, lambda: "line 1" not in screen_text(app), "a clean form")
+        await until(pilot, lambda: "required" in screen_text(app), "what is missing, at its field")
+        await pilot.press("enter", *"a.md", "tab", *"many")
+        await until(pilot, lambda: "no integer" in screen_text(app), "what is wrong, at its field")
+        await pilot.press(*["backspace"] * 4, "7", "tab")
+        await until(pilot, lambda: "no integer" not in screen_text(app), "a clean form")
+        assert gateway.commands == []
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, RunScreen), "the new run")
-        first, second = gateway.commands
-        assert isinstance(first, CreateRun)
-        assert isinstance(second, CreateRun)
-        assert second.input == {"url": "README.md"}
-        assert first.idempotency_key != second.idempotency_key, "another payload is another request"
+        (command,) = gateway.commands
+        assert isinstance(command, CreateRun)
+        assert command.input == {"url": "a.md", "pages": 7}
 
 
-async def test_y_typed_into_the_input_is_text() -> None:
+async def test_a_new_run_as_json_and_back() -> None:
     gateway = FakeGateway()
     async with opened(gateway) as (app, pilot):
         await rows_shown(app, pilot, 12)
         await pilot.press("o")
-        await dialog_open(app, pilot)
+        dialog = await dialog_open(app, pilot)
+        await until(pilot, lambda: len(dialog.query(FormRow)) == 2, "the form")
+        await pilot.press("enter", *"a.md", "ctrl+r")
+        text = dialog.query_one(TextArea)
+        assert text.has_focus
+        assert text.text == '{\n  "url": "a.md"\n}'
+        text.text = '{"url": }'
+        await until(pilot, lambda: "line 1, column 9" in screen_text(app), "the JSON verdict")
+        await pilot.press("ctrl+r")
+        assert text.display, "what can't be read is not thrown away"
+        text.text = '{"url": "b.md", "colour": 1}'
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "Only as JSON" in screen_text(app), "the form lacks a field")
+        text.text = '{"url": "b.md", "pages": 3}'
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: not text.display, "the form again")
+        assert [row.text for row in dialog.query(FormRow)] == ["b.md", "3"]
+
+
+async def test_y_typed_into_the_input_is_text_and_escape_leaves_the_field_first() -> None:
+    gateway = FakeGateway()
+    async with opened(gateway) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("o")
+        dialog = await dialog_open(app, pilot)
+        await until(pilot, lambda: len(dialog.query(FormRow)) == 2, "the form")
         await pilot.press("tab", "y", "n")
-        assert isinstance(app.screen, NewRunDialog)
-        assert app.screen.query_one(TextArea).text.startswith("yn")
+        assert app.screen is dialog
+        assert dialog.query(Input).first().value == "yn"
+        await pilot.press("escape")
+        assert app.screen is dialog
+        assert label_of(dialog) == "No (n)"
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1, "the way back")
         assert gateway.commands == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from console_pilot import dialog_open, rows_shown, screen_text, toasts, until
 from textual.pilot import Pilot
-from textual.widgets import OptionList, TextArea
+from textual.widgets import OptionList
 
 from engine.commands import CreateRun
 from engine.inspector import RunFilter
@@ -18,6 +18,7 @@ from wfconsole.settings import Settings
 from wfconsole.tui.app import WorkflowConsole
 from wfconsole.tui.feed import Link
 from wfconsole.tui.screens.run import RunScreen
+from wfconsole.tui.widgets.form_row import FormRow
 from wfconsole.tui.widgets.graph_view import GraphView
 from wfconsole.tui.widgets.log_view import LogView
 from wfconsole.tui.widgets.run_table import RunTable
@@ -100,15 +101,15 @@ async def test_a_run_started_with_o_is_opened_and_its_log_followed_with_f(gatewa
         await live(app, pilot)
         await pilot.press("o")
         await dialog_open(app, pilot)
-        text, choice = app.screen.query_one(TextArea), app.screen.query_one(OptionList)
+        dialog, choice = app.screen, app.screen.query_one(OptionList)
         await until(pilot, lambda: choice.option_count == 3, "the sample workflows")
         known = [workflow.id for workflow in await gateway.inspector.workflows()]
         choice.highlighted = known.index("document-processor")
-        await until(pilot, lambda: "url" in text.text, "its form")
+        await until(pilot, lambda: [row.field.name for row in dialog.query(FormRow)] == ["url"], "its form")
         await pilot.press("y")
-        await until(pilot, lambda: "url" in str(app.screen.query_one("#dialog-problem").render()), "the refusal")
+        await until(pilot, lambda: "required" in screen_text(app), "the refusal")
         assert (await gateway.inspector.runs(RunFilter())).items == []
-        text.text = f'{{"url": "{document}"}}'
+        dialog.query_one(FormRow).text = str(document)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, RunScreen), "the run")
         await pilot.press("f")

@@ -9,7 +9,8 @@ from textual.pilot import Pilot
 
 from engine.model.status import LogLevel, RunStatus
 from wfconsole.tui.app import WorkflowConsole
-from wfconsole.tui.screens.run import RunScreen, sections_of
+from wfconsole.tui.panes.values import sections_of
+from wfconsole.tui.screens.run import RunScreen
 from wfconsole.tui.widgets.footer_line import FooterLine
 from wfconsole.tui.widgets.graph_view import GraphView
 from wfconsole.tui.widgets.log_pane import FIRST, LogPane
@@ -111,16 +112,16 @@ async def test_tabs_go_round_and_data_is_filled_only_when_seen() -> None:
     gateway.inspector.letters = [dead_letter(1)]
     async with opened(gateway, run=run_id_of(1)) as (app, pilot):
         await run_shown(app, pilot)
-        assert not app.screen.query_one("#data").display
-        await pilot.press("tab", "tab")
+        assert not app.screen.query("#data")
+        await pilot.press("tab", "tab", "tab")
         await until(pilot, lambda: "README.md" in screen_text(app), "the data")
         assert not app.screen.query_one("#stage-graph").display
-        await pilot.press("tab")
+        await pilot.press("tab", "tab")
         await until(pilot, lambda: "workflow:failed" in screen_text(app), "the events")
         await pilot.press("tab")
-        await until(pilot, lambda: app.screen.query_one("#stage-graph").display, "the graph again")
+        await until(pilot, lambda: not app.screen.query_one("#tab-events").display, "the graph again")
         await pilot.press("shift+tab")
-        await until(pilot, lambda: app.screen.query_one("#events").display, "backwards")
+        await until(pilot, lambda: app.screen.query_one("#tab-events").display, "backwards")
 
 
 async def test_the_run_changes_before_your_eyes() -> None:

@@ -213,6 +213,8 @@ def _operator_commands(commands: Family) -> None:
     note = commands.add("note", "operators:note", "an annotation by hand")
     note.add_argument("run", metavar="RUN")
     note.add_argument("text", metavar="TEXT")
+    report = commands.add("report", "reporting:report", "a hand-over of runs as Markdown, without secrets")
+    report.add_argument("runs", nargs="+", metavar="RUN")
     failures = commands.add("failures", "operators:failures", "failed runs grouped by cause")
     failures.add_argument("--filter", metavar="EXPR", help="of runs that match")
     audit = commands.add("audit", "operators:audit", "who did what")

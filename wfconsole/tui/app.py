@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
@@ -26,16 +28,10 @@ from wfconsole.tui.commanding import Commanding
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
-from wfconsole.tui.screens.costs import CostsScreen
-from wfconsole.tui.screens.dead_letters import DeadLettersScreen
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.live import LiveScreen
-from wfconsole.tui.screens.logs import LogsScreen
 from wfconsole.tui.screens.quit import Leave, QuitDialog, quit_question
-from wfconsole.tui.screens.run import RunScreen
 from wfconsole.tui.screens.runs import RunsScreen
-from wfconsole.tui.screens.workers import WorkersScreen
-from wfconsole.tui.screens.workflows import WorkflowsScreen
 from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.trends import Trends
 from wfconsole.tui.widgets.header_bar import HeaderFacts
@@ -55,6 +51,13 @@ TIME_MODES: tuple[TimeMode, ...] = ("relative", "local", "utc")
 S = TypeVar("S", bound=RunSummary | EventView)
 
 
+def _loaded(module: str, name: str) -> LiveScreen:
+    """A place other than the first, loaded when it is first gone to."""
+    screen = getattr(importlib.import_module(f"wfconsole.tui.screens.{module}"), name)()
+    assert isinstance(screen, LiveScreen)
+    return screen
+
+
 class WorkflowConsole(Commanding):
     """The Textual app. `run`, `tab`, `stage`, `place` and `filter` open it there.
 
@@ -68,11 +71,11 @@ class WorkflowConsole(Commanding):
     COMMANDS: ClassVar = {ActionCommands}
     MODES: ClassVar = {
         "runs": RunsScreen,
-        "logs": LogsScreen,
-        "costs": CostsScreen,
-        "dlq": DeadLettersScreen,
-        "workers": WorkersScreen,
-        "workflows": WorkflowsScreen,
+        "logs": partial(_loaded, "logs", "LogsScreen"),
+        "costs": partial(_loaded, "costs", "CostsScreen"),
+        "dlq": partial(_loaded, "dead_letters", "DeadLettersScreen"),
+        "workers": partial(_loaded, "workers", "WorkersScreen"),
+        "workflows": partial(_loaded, "workflows", "WorkflowsScreen"),
     }
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -259,6 +262,8 @@ class WorkflowConsole(Commanding):
         return None
 
     def open_run(self, run_id: str, *, tab: str = "graph", stage: str | None = None) -> None:
+        from wfconsole.tui.screens.run import RunScreen
+
         self.push_screen(RunScreen(run_id, tab, stage))
 
     def run_started(self, run_id: str | None) -> None:

@@ -12,6 +12,7 @@ from wfconsole.settings import Settings, SettingsError
 from wfconsole.tui.carrying_out import CarryingOut
 from wfconsole.tui.command_line import PLACE_WORDS, CommandError, Line, Output, carry_out_line, read_line
 from wfconsole.tui.exporting import write_new
+from wfconsole.tui.piping import pipe_and_wait
 from wfconsole.tui.screens.command_dialog import CommandDialog
 from wfconsole.tui.screens.live import LiveScreen
 from wfconsole.tui.screens.output import OutputScreen
@@ -180,6 +181,21 @@ class Commanding(CarryingOut):
         if path.exists():
             raise CommandError(f"{path} is there already")
         self.tell(f"written: {write_new(path.parent, path.stem, path.suffix, text)}")
+
+    def why_no_suspending(self) -> str | None:
+        """Why no other program can have the terminal; None when it can."""
+        if self.is_web:
+            return "not in a browser"
+        if self._driver is None or not self._driver.can_suspend:
+            return "this terminal can't be handed over"
+        return None
+
+    def pipe(self, command: str, text: str) -> None:
+        """Hand the text to a command; the screen is the command's until enter is pressed."""
+        if command:
+            with self.suspend():
+                code = pipe_and_wait(command, text)
+            self.tell(f"{command}: exit code {code}", severity="information" if code == 0 else "warning")
 
     def export(self, stem: str, suffix: str, text: str) -> None:
         """Write to a new file in the working directory, and say which."""

@@ -8,6 +8,7 @@ from engine.stores.sql.operations import OperationReads
 from engine.stores.sql.reads_fleet import FleetReads
 from engine.stores.sql.reads_history import HistoryReads
 from engine.stores.sql.reads_runs import RunReads
+from engine.stores.sql.reads_stages import StageReads
 from engine.stores.sql.reads_totals import TotalReads
 from engine.stores.sql.reads_trends import TrendReads
 from engine.stores.sql.retention import RetentionReads
@@ -17,6 +18,7 @@ from engine.stores.sql.sink_rows import SinkReads
 
 class SqlReads(
     RunReads,
+    StageReads,
     HistoryReads,
     TotalReads,
     FleetReads,

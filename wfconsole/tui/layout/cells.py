@@ -6,6 +6,9 @@ from rich.cells import cell_len, set_cell_size
 
 from wfconsole.safe_text import ELLIPSIS
 
+Part = tuple[str, str]
+"""A text and its style, e.g. `("● live", "$status-ok")`; the text must be safe already."""
+
 
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = ELLIPSIS) -> str:
     """Exactly `width` cells of `text`: padded (on the left when `right`), or cut and ended by `ellipsis`."""

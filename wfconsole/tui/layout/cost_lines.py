@@ -11,8 +11,8 @@ from wfconsole.costing import Split, Sum, bar, projected, sparkline, split
 from wfconsole.formatting import UNKNOWN, count, duration, money, short_id
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.cost_sheet import CALLS, Budget, CostSheet, SheetRow
-from wfconsole.tui.layout.table_columns import Column
-from wfconsole.tui.layout.table_rows import Part, Row
+from wfconsole.tui.layout.cells import Part
+from wfconsole.tui.layout.table_columns import Column, Row
 
 BAR = 16
 PROMPT = 60

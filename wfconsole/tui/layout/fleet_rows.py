@@ -8,8 +8,7 @@ from datetime import datetime, tzinfo
 
 from engine.inspector import LeaseView, QueueRow, SinkView, WorkerView
 from wfconsole.formatting import NONE, TimeMode, age, clock, count, short_id
-from wfconsole.tui.layout.table_columns import Column
-from wfconsole.tui.layout.table_rows import Cell, Row
+from wfconsole.tui.layout.table_columns import Cell, Column, Row
 
 WORKERS = (
     Column("WORKER", 26, grows=2),

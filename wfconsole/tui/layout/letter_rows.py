@@ -9,8 +9,8 @@ from datetime import datetime, tzinfo
 from engine.inspector import DeadLetterGroup, EventView
 from wfconsole.formatting import NONE, TimeMode, clock, count, short_id
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.layout.table_columns import Column
-from wfconsole.tui.layout.table_rows import Part, Row
+from wfconsole.tui.layout.cells import Part
+from wfconsole.tui.layout.table_columns import Column, Row
 
 COLUMNS = (
     Column("CAUSE", 24, grows=1),

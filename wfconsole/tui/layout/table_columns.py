@@ -10,6 +10,21 @@ GAP = 2
 NARROWEST = 4
 
 
+Cell = str | tuple[str, str]
+"""A text, or a text and the theme variable of its colour; made safe by whoever paints it."""
+CELL_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line under its key. A `mark` of false can't be marked; `quiet` rows are dimmed."""
+
+    key: str
+    cells: tuple[Cell, ...]
+    markable: bool = False
+    quiet: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column `width` cells wide. `right`: numbers are aligned at their end. `grows`: its share of spare room.

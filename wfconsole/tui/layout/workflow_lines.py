@@ -9,9 +9,9 @@ from datetime import datetime, tzinfo
 from engine.inspector import ScheduleView, UnfinishedView, WorkflowView
 from wfconsole.formatting import NONE, age, count, duration
 from wfconsole.safe_text import safe_text
+from wfconsole.tui.layout.cells import Part
 from wfconsole.tui.layout.stage_graph import GraphNode
-from wfconsole.tui.layout.table_columns import Column
-from wfconsole.tui.layout.table_rows import Part, Row
+from wfconsole.tui.layout.table_columns import Column, Row
 from wfconsole.tui.workflow_facts import WorkflowFacts, WorkflowsSheet
 
 COLUMNS = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -10,9 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from engine.errors import EngineError
-from engine.inspector import EventView, RunDetail, RunSummary, StageStatus
+from engine.inspector import EventView, RunDetail, RunSummary
 from engine.model.ids import new_token
-from wfconsole.actions import Answer, Operation, rerun_choices
+from wfconsole.actions import Answer, Operation, Question
 from wfconsole.formatting import short_id
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.screens.dialog import Dialog
@@ -50,7 +52,11 @@ class ConfirmDialog(Dialog[Answer], Generic[S]):
         refusal = self.operation.valid_for(subject)
         if refusal is not None:
             self.problem(refusal)
-        self.ask(self.operation.question(subject, self.answer))
+        self.ask(self.worded())
+
+    def worded(self) -> Question:
+        """The question as far as the subject and the answer are known."""
+        return self.operation.question(self.subject, self.answer)
 
     def result(self) -> Answer | None:
         refusal = self.operation.valid_for(self.subject)
@@ -63,24 +69,33 @@ class ConfirmDialog(Dialog[Answer], Generic[S]):
 class ReasonDialog(ConfirmDialog[S]):
     """Wants a reason too; the field takes the focus only by tab."""
 
+    WORD: ClassVar[str] = "reason"
+
     def body(self) -> ComposeResult:
-        yield Input(id="reason", placeholder="reason (tab)", max_length=500, restrict=PRINTABLE, compact=True)
+        yield Input(id="reason", placeholder=f"{self.WORD} (tab)", max_length=500, restrict=PRINTABLE, compact=True)
 
     def result(self) -> Answer | None:
         reason = self.query_one("#reason", Input).value.strip()
         if not reason:
-            self.problem("It needs a reason: tab to the field.")
+            self.problem(f"It needs a {self.WORD}: tab to the field.")
             return None
-        return Answer(key=self.answer.key, reason=reason)
+        return replace(self.answer, reason=reason)
 
 
-class RerunDialog(ConfirmDialog[RunSummary]):
-    """Chooses the stage to rerun from, and shows what that runs again and what it reuses."""
+class NoteDialog(ReasonDialog[RunSummary]):
+    """Words to keep with a run."""
+
+    WORD = "note"
+
+
+class StageDialog(ConfirmDialog[RunSummary]):
+    """Chooses one of the run's stages; the consequences follow the choice."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "choose(-1)", show=False),
         Binding("down,j", "choose(1)", show=False),
     ]
+    HEADING: ClassVar[str] = "stage"
 
     def __init__(
         self,
@@ -97,28 +112,35 @@ class RerunDialog(ConfirmDialog[RunSummary]):
     def body(self) -> ComposeResult:
         yield Text(id="stages")
 
+    @abstractmethod
+    def choices_of(self, run: RunDetail) -> list[str]:
+        """The stages to choose from."""
+
+    def first_choice(self, run: RunDetail, choices: list[str]) -> int:
+        """The place of the stage proposed where the reader came from none."""
+        return 0
+
     def learn(self, subject: RunSummary) -> None:
         if isinstance(subject, RunDetail):
-            choices = rerun_choices(subject)
+            choices = self.choices_of(subject)
             names = {stage.stage_id: stage.name for group in subject.plan for stage in group}
             self._choices = [(stage, names.get(stage, "")) for stage in choices]
             if choices:
-                self._place = (
-                    choices.index(self._wanted) if self._wanted in choices else _first_broken(subject, choices)
-                )
-                self._show_choice()
+                known = self._wanted in choices
+                self._place = choices.index(str(self._wanted)) if known else self.first_choice(subject, choices)
+                self._choose()
         super().learn(subject)
 
     def action_choose(self, step: int) -> None:
         """Move the choice; the consequences follow it."""
         if self._choices:
             self._place = max(0, min(len(self._choices) - 1, self._place + step))
-            self._show_choice()
-            self.reword(self.operation.question(self.subject, self.answer))
+            self._choose()
+            self.reword(self.worded())
 
-    def _show_choice(self) -> None:
-        self.answer = Answer(key=self.answer.key, stage_id=self._choices[self._place][0])
-        parts: list[Part | str] = [("from", "$quiet"), ("  (↑ ↓ chooses)\n", "$quiet")]
+    def _choose(self) -> None:
+        self.answer = replace(self.answer, stage_id=self._choices[self._place][0])
+        parts: list[Part | str] = [(self.HEADING, "$quiet"), ("  (↑ ↓ chooses)\n", "$quiet")]
         for place, (stage_id, name) in enumerate(self._choices):
             chosen = place == self._place
             text = f"{'>' if chosen else ' '} {safe_text(stage_id, limit=30):<24} {safe_text(name, limit=36)}"
@@ -127,9 +149,3 @@ class RerunDialog(ConfirmDialog[RunSummary]):
 
     def result(self) -> Answer | None:
         return super().result() if self.answer.stage_id else None
-
-
-def _first_broken(run: RunDetail, choices: list[str]) -> int:
-    """Where a rerun most likely starts: at the first stage that did not complete, else at the last one."""
-    complete = {stage.stage_id for stage in run.stages if stage.status == StageStatus.COMPLETED}
-    return next((place for place, stage in enumerate(choices) if stage not in complete), len(choices) - 1)

@@ -19,7 +19,8 @@ from wfconsole.filtering import FilterError, parse_filter
 from wfconsole.tui.cost_sheet import CostQuestion, CostReader, CostSheet
 from wfconsole.tui.exporting import write_new
 from wfconsole.tui.layout import cost_lines
-from wfconsole.tui.layout.table_rows import Part, Row
+from wfconsole.tui.layout.cells import Part
+from wfconsole.tui.layout.table_columns import Row
 from wfconsole.tui.screens.live import LiveScreen, bindings_of
 from wfconsole.tui.screens.reading import Reading
 from wfconsole.tui.widgets.filter_bar import FilterBar

@@ -33,8 +33,11 @@ class Dialog(ModalScreen[R | None], Generic[R]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", show=False),
         Binding("n,escape", "no", show=False),
-        Binding("tab,right", "app.focus_next", show=False),
-        Binding("shift+tab,left", "app.focus_previous", show=False),
+        # At once, before the keys behind it: what is typed after a tab belongs to the next field.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("right", "app.focus_next", show=False),
+        Binding("left", "app.focus_previous", show=False),
     ]
     AUTO_FOCUS = "#no"
 

@@ -11,8 +11,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from engine.inspector import Explanation
-from wfconsole import formatting
 from wfconsole.actions import Action
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.widgets.line import Line, Part, Text, line_of
@@ -58,25 +56,3 @@ def help_content(actions: Sequence[Action], extra: Sequence[tuple[str, str]]) ->
         parts += [("  asks first", "$quiet")] if writes else []
         parts.append("\n")
     return line_of(*parts[:-1])
-
-
-def explain_content(explanation: Explanation) -> Content:
-    """The summary, the facts behind it, and what can be done."""
-    parts: list[Part | str] = [(safe_text(explanation.summary, multiline=True, limit=2000), "bold"), "\n"]
-    for name, value in explanation.facts.items():
-        parts += ["\n", (f"{safe_text(name, limit=40):<20} ", "$quiet"), safe_text(_fact(value), limit=300)]
-    for step in explanation.next:
-        parts += [
-            "\n\n" if step is explanation.next[0] else "\n",
-            (f" {safe_text(step.key, limit=20):<4}", "bold $primary"),
-        ]
-        parts += [f"{safe_text(step.label, limit=100)}  ", (safe_text(step.cli, limit=200), "$quiet")]
-    return line_of(*parts)
-
-
-def _fact(value: object) -> str:
-    if value is None:
-        return formatting.NONE
-    if isinstance(value, list | tuple):
-        return ", ".join(str(item) for item in value)
-    return str(value)

@@ -102,6 +102,10 @@ class JsonView(Tree[JsonPlace]):
         node = self.cursor_node
         return None if node is None or node.data is None else node.data.value
 
+    def go_to(self, path: Path) -> None:
+        """Put the cursor on the node of that path, once it is laid out."""
+        self.call_after_refresh(self._move_to, path)
+
     def _nodes_below(self, node: TreeNode[JsonPlace]) -> list[TreeNode[JsonPlace]]:
         found: list[TreeNode[JsonPlace]] = []
         waiting = list(node.children)

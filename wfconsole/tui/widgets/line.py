@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.widget import Widget
 
-Part = tuple[str, str]
-"""A text and its style, e.g. `("● live", "$status-ok")`; the text must be safe already."""
+from wfconsole.tui.layout.cells import Part as Part
 
 
 def line_of(*parts: Part | str) -> Content:
     """One content out of parts; nothing in them is read as markup."""
     return Content.assemble(*parts)
+
+
+_PLAIN = ("plain", "label", "name")
+
+
+def spans_content(spans: Sequence[Part]) -> Content:
+    """Spans of a layout, whose styles are keys, as a content."""
+    return Content.assemble(*((text, "" if style in _PLAIN else f"${style}") for text, style in spans))
 
 
 def sides(left: Content, right: Content, width: int) -> Content:

@@ -18,11 +18,11 @@ from textual.strip import Strip
 from wfconsole.formatting import NONE
 from wfconsole.safe_text import safe_lines, safe_text
 from wfconsole.tui.layout.cells import clip, fit
-from wfconsole.tui.layout.table_columns import GAP, GUTTER, Column, Placed, fitting
-from wfconsole.tui.layout.table_rows import Row
+from wfconsole.tui.layout.table_columns import CELL_LIMIT, GAP, GUTTER, Column, Placed, fitting
+from wfconsole.tui.layout.table_columns import Cell as Cell
+from wfconsole.tui.layout.table_columns import Row as Row
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
-CELL_LIMIT = 300
 HEADER = 1
 
 

@@ -178,6 +178,11 @@ class RunTable(ScrollView, can_focus=True):
         self._list.invert()
         self._marked()
 
+    @property
+    def rows(self) -> list[RunSummary]:
+        """What is loaded and shown, in its order."""
+        return [self._list[place] for place in range(len(self._list))]
+
     def row(self, run_id: str) -> RunSummary | None:
         """A loaded run as last set."""
         place = self._list.place_of(run_id)

@@ -15,10 +15,14 @@ from wfconsole.safe_text import safe_text
 from wfconsole.tui.widgets.line import Line, Part, line_of, sides
 
 
+def tab_label(tab: str) -> str:
+    return tab.upper() if len(tab) == 2 else tab.title()
+
+
 def tabs_content(tabs: Sequence[str], chosen: str) -> Content:
     parts: list[Part | str] = []
     for tab in tabs:
-        parts += [(tab.title(), "bold underline $primary" if tab == chosen else "$quiet"), "  "]
+        parts += [(tab_label(tab), "bold underline $primary" if tab == chosen else "$quiet"), "  "]
     return line_of(*parts)
 
 

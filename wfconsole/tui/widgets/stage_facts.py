@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from textual.content import Content
 
-from engine.inspector import Explanation, PlanStage, RunDetail, StageView
+from engine.inspector import EventView, Explanation, PlanStage, RunDetail, StageView
 from wfconsole import formatting
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.widgets.line import Part, line_of
@@ -59,8 +60,43 @@ def _last_words(stage: StageView, now: datetime, zone: tzinfo) -> list[Part | st
     return []
 
 
+def past_content(events: Sequence[EventView], past: int | None, zone: tzinfo) -> Content:
+    """One line: which event the run is shown as of, and how to leave the past."""
+    event = next((event for event in events if event.sequence == past), None)
+    if event is None:
+        return Content("")
+    about = safe_text(event.payload.get("stage_id") or "", limit=60)
+    when = f"{formatting.clock(event.occurred_at, zone, 'local')}  {safe_text(event.type, limit=40)} {about}".rstrip()
+    parts: list[Part | str] = [(f" as of event {past} of {events[-1].sequence}", "bold $mark"), f"  {when}"]
+    parts += [("   [ ]", "bold $primary"), (" earlier, later  ", "$quiet")]
+    return line_of(*parts, ("escape", "bold $primary"), (" now", "$quiet"))
+
+
 def why_content(explanation: Explanation | None) -> Content:
     """One line: the summary of the explanation."""
     if explanation is None:
         return Content("")
     return line_of((" why: ", "$quiet"), safe_text(explanation.summary, limit=LIMIT))
+
+
+def attempt_content(run: RunDetail, stage_id: str, attempt: int, now: datetime, ascii_only: bool) -> Content:
+    """Two lines: how one attempt went and where, and its error."""
+    stage = next((known for known in run.stages if known.stage_id == stage_id), None)
+    one = next((known for known in stage.attempts if known.attempt == attempt), None) if stage else None
+    if stage is None or one is None:
+        return line_of((f" {safe_text(stage_id, limit=60)} #{attempt}", "bold"), ("  not taken yet", "$quiet"), "\n")
+    current = one.attempt == stage.attempt and one.completed_at is None
+    status = formatting.STATUS[formatting.stage_state(stage) if current else one.status.value]
+    end = one.completed_at or now
+    took = formatting.duration((end - one.started_at).total_seconds() * 1000) if one.started_at else formatting.NONE
+    parts: list[Part | str] = [" ", (status.label(ascii_only), f"bold ${status.variable}")]
+    parts += ["  ", (f"{safe_text(stage_id, limit=60)} #{attempt}", "bold"), (f"  {took}", "$quiet")]
+    if one.generation:
+        parts.append((f"  rerun {one.generation}", "$quiet"))
+    if one.worker_id:
+        parts.append((f"  on {safe_text(one.worker_id, limit=40)}", "$quiet"))
+    cost = formatting.money(one.cost, zero="")
+    if cost:
+        parts.append((f"  {cost}{' wasted' if one.wasted else ''}", "$quiet"))
+    error = [(f" {safe_text(one.error, limit=LIMIT)}", "$status-failed")] if one.error else []
+    return line_of(*parts, "\n", *error)

@@ -1,0 +1,1 @@
+"""The tabs of a run, each mounted when it is first looked at."""
