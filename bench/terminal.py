@@ -33,7 +33,7 @@ class Terminal:
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         environment = {**os.environ, "HOME": str(home), "TERM": "xterm-256color", "TZ": "UTC"}
         environment |= {name: str(home) for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
-        for name in ("COLUMNS", "LINES"):
+        for name in ("COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"):
             environment.pop(name, None)
         self.bytes = 0
         self.began = time.perf_counter()

@@ -208,4 +208,4 @@ class BudgetExceeded(AIError):
 
     def __init__(self, scope: str, limit: Decimal, spent: Decimal) -> None:
         self.scope, self.limit, self.spent = scope, limit, spent
-        super().__init__(f"the budget of {scope} is spent: {spent} of {limit} US dollars")
+        super().__init__(f"the budget of {scope} is spent: {spent:f} of {limit:f} US dollars")

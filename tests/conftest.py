@@ -20,7 +20,9 @@ from postgres_server import (
     NoPostgres,
     create_database,
     drop_database,
+    empty_database,
     end_of_run,
+    schema_of,
     server_of_this_run,
     template_of_this_run,
 )
@@ -78,6 +80,47 @@ def _new_databases(postgres_server: str) -> Iterator[Callable[[], str]]:
 def postgres_url(new_postgres: Callable[[], str]) -> str:
     """The address of a fresh database with our schema, for this test alone."""
     return new_postgres()
+
+
+@pytest.fixture(scope="session")
+def _spare_databases(postgres_server: str) -> Iterator[list[str]]:
+    """Addresses of databases with our schema and nothing in them, for this process."""
+    spare: list[str] = []
+    yield spare
+    for url in spare:
+        drop_database(postgres_server, url.rpartition("/")[2])
+
+
+@pytest.fixture(scope="session")
+def _schema(postgres_server: str) -> str:
+    template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
+    return schema_of(f"{postgres_server.rpartition('/')[0]}/{template}")
+
+
+@pytest.fixture
+def reused_postgres(postgres_server: str, _spare_databases: list[str], _schema: str) -> Iterator[Callable[[], str]]:
+    """As `new_postgres`, for tests that leave the tables as they are: databases others used before, emptied."""
+    template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
+    used: list[str] = []
+
+    def take() -> str:
+        if not _spare_databases:
+            _spare_databases.append(create_database(postgres_server, f"wfconsole_{uuid.uuid4().hex[:16]}", template))
+        used.append(_spare_databases.pop())
+        return used[-1]
+
+    yield take
+    for url in used:
+        if empty_database(url, _schema):
+            _spare_databases.append(url)
+        else:
+            drop_database(postgres_server, url.rpartition("/")[2])
+
+
+@pytest.fixture
+def reused_postgres_url(reused_postgres: Callable[[], str]) -> str:
+    """The address of an empty database with our schema, for tests that leave the tables as they are."""
+    return reused_postgres()
 
 
 @pytest.fixture

@@ -19,11 +19,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from engine.stores.postgres_connection import PostgresAddress
 from engine.stores.postgres_schema import upgrade_database
+from engine.stores.sql.migrate import VERSION_TABLE
 
 GIVEN = "WFCONSOLE_TEST_DATABASE_URL"
 _FAST = {
@@ -184,6 +186,42 @@ def create_database(url: str, name: str, template: str | None = None) -> str:
         copied = f' TEMPLATE "{template}"' if template else ""
         connection.execute(f'CREATE DATABASE "{name}"{copied}')
     return f"{url.rsplit('/', 1)[0]}/{name}"
+
+
+_SCHEMA = """
+SELECT md5(string_agg(class.relname || ':' || coalesce(attname, ''), ',' ORDER BY class.relname, attnum))
+FROM pg_class class LEFT JOIN pg_attribute ON attrelid = class.oid AND attnum > 0
+WHERE relnamespace = 'public'::regnamespace
+"""
+_OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def schema_of(url: str) -> str:
+    """Changes with every table, column and index."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return _one(connection, _SCHEMA)
+
+
+def empty_database(url: str, schema: str) -> bool:
+    """Take every row out, for the next test: that is much faster than a new database. False: it can't be used again,
+    since somebody is still in it or its tables are not as they were.
+    """
+    with psycopg.connect(url, autocommit=True, options="-c lock_timeout=1s") as connection:
+        if _one(connection, _OTHERS) or _one(connection, _SCHEMA) != schema:
+            return False
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        names = [name for (name,) in tables if name != VERSION_TABLE]
+        try:
+            connection.execute("; ".join(f'DELETE FROM "{name}"' for name in names))
+        except psycopg.Error:
+            return False
+    return True
+
+
+def _one(connection: psycopg.Connection[Any], query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def drop_database(url: str, name: str) -> None:

@@ -253,7 +253,12 @@ HOLD = Action("workflow.hold", "H", "hold", "hold the workflow, or release it", 
 MARK_ALL = Action("list.mark-all", "*", "mark all", "mark all that match", frozenset({"dlq", "runs"}), footer=False)
 ONLY = Action("log.only", "&", "only", "keep only matching lines: stage: id: level: words", frozenset({"logs"}))
 EXPORT = Action(
-    "go.export", "e", "export", "write what is shown to a file", frozenset({"logs", "costs", "run"}), footer=False
+    "go.export",
+    "e",
+    "export",
+    "write what is shown to a file",
+    frozenset({"logs", "costs", "run", "runs"}),
+    footer=False,
 )
 HELP = Action("go.help", "?", "help", "what the keys do here", EVERYWHERE)
 BACK = Action("go.back", "escape", "back", "clear the filter, then the marks, then back", EVERYWHERE, footer=False)

@@ -60,4 +60,22 @@ MARK_INVERT = Action(
 
 COMMAND = Action("go.command", ":", "command", "a command, as on the command line", EVERYWHERE, footer=False)
 
-FRAME_ACTIONS: tuple[Action, ...] = (POLL, LOGS, BEFORE, MARK_RANGE, MARK_INVERT, SORT, REVERSE, COMMAND)
+COPY_MENU = Action(
+    "go.copy-menu", "Y", "copy menu", "copy JSON, error, CLI twin, link or report", EVERYWHERE, footer=False
+)
+PIPE = Action(
+    "list.pipe", "|", "pipe", "hand the marked runs, or what is shown, to a command", RUN_PLACES, footer=False
+)
+
+FRAME_ACTIONS: tuple[Action, ...] = (
+    POLL,
+    LOGS,
+    BEFORE,
+    MARK_RANGE,
+    MARK_INVERT,
+    SORT,
+    REVERSE,
+    COMMAND,
+    COPY_MENU,
+    PIPE,
+)

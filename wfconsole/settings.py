@@ -49,7 +49,7 @@ class Profile(BaseModel):
     """What `[profiles.NAME]` may say; what is left out falls back to the settings around it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    db: str | None = None
+    db: str | None = Field(default=None, repr=False)
     workflows: tuple[str, ...] | None = None
     read_only: bool | None = None
     colour: str | None = None
@@ -62,7 +62,7 @@ class SinkSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: Literal["webhook", "log"]
-    url: str = ""
+    url: str = Field(default="", repr=False)
     secret_env: str | tuple[str, ...] = ()
     """The variables that hold the signing secrets."""
     header_env: dict[str, str] = {}
@@ -99,7 +99,7 @@ class Settings(BaseModel):
     """Everything that can be set. Constructible directly; `load` merges the sources."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    db: str | None = None
+    db: str | None = Field(default=None, repr=False)
     """A database URL; None is the file in the user's data directory."""
     workflows: tuple[str, ...] = ()
     """`MODULE` or `MODULE:ATTR`; none at all means the sample workflows."""
@@ -120,7 +120,7 @@ class Settings(BaseModel):
     keys: dict[str, str] = {}
     blobs: BlobSettings = BlobSettings()
     sinks: dict[str, SinkSettings] = {}
-    providers: dict[str, Any] = Field(default={})
+    providers: dict[str, Any] = Field(default={}, repr=False)
     budgets: BudgetSettings = BudgetSettings()
     ai: AISettings = AISettings()
 

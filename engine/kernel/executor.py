@@ -42,7 +42,7 @@ from engine.kernel.threads import BodyThreads
 from engine.model.budgets import BUDGET_CODE
 from engine.model.json import Json, NotJson, clean_text, dumps, loads
 from engine.model.records import ArtifactRecord, Claimed, StageRecord
-from engine.model.redaction import fit_to_write
+from engine.model.redaction import fit_to_write, redact_json
 from engine.ports.blobs import BlobStore
 from engine.ports.clock import Clock
 
@@ -142,7 +142,7 @@ class Executor:
         artifacts = [
             await self._keep_artifact(claimed, prefix, name, content) for name, content in wrapped.artifacts.items()
         ]
-        metrics = _plain(dict(wrapped.metrics)) if wrapped.metrics else None
+        metrics = _plain(redact_json(dict(wrapped.metrics))) if wrapped.metrics else None
         return Completed(output, artifacts, metrics)
 
     async def _keep_artifact(self, claimed: Claimed, prefix: str, name: str, content: Json | bytes) -> ArtifactRecord:

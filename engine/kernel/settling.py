@@ -55,6 +55,8 @@ class Settling:
             case Held():
                 return self._hold(stage, delivery, ending, free)
             case GivenBack():
+                # Its calls may end after this worker has.
+                changes.work.ai_calls.interrupt_attempts([(job.run_id, job.stage_id, job.attempt)])
                 changes.finish_job(claimed.lease, free._replace(status=JobStatus.PENDING, tries=job.tries - 1))
                 self._requeue(stage, None, "given back: the worker stopped", tries=job.tries - 1)
                 return Settled("given-back")

@@ -12,6 +12,7 @@ from typing import Any
 from console_samples import NOON, run_id_of
 
 from engine.inspector import (
+    AICallView,
     AuditView,
     CostRow,
     DeadLetterGroup,
@@ -38,6 +39,7 @@ class FakeCall:
     cost: Decimal | None = Decimal("0.10")
     tokens: int = 1_000
     error: bool = False
+    prompt: str = "Why does it rain?"
 
     def key(self, name: str) -> str:
         return str(getattr(self, name))
@@ -47,7 +49,7 @@ class FakePlaces:
     """Assign what a test wants to be there."""
 
     letters: list[EventView]
-    calls: Sequence[FakeCall] = ()
+    paid: Sequence[FakeCall] = ()
     held: Sequence[LeaseView] = ()
     outlets: Sequence[SinkView] = ()
     timetable: Sequence[ScheduleView] = ()
@@ -64,11 +66,16 @@ class FakePlaces:
     ) -> Page[CostRow]:
         await self._answer()
         groups: dict[tuple[str, ...], list[FakeCall]] = defaultdict(list)
-        for call in self.calls:
+        for call in self.paid:
             if (since is None or call.at >= since) and (until is None or call.at < until):
                 groups[tuple(call.key(name) for name in by.split(","))].append(call)
         rows = [_row(key, calls) for key, calls in groups.items()]
         return Page[CostRow](items=sorted(rows, key=lambda row: -row.cost))
+
+    def calls_of_all(self, since: datetime | None = None, until: datetime | None = None, **_: Any) -> Page[AICallView]:
+        """Of that time; the console itself has to leave out what its path does not name."""
+        calls = [(at, call) for at, call in enumerate(self.paid) if since is None or call.at >= since]
+        return Page[AICallView](items=[_call(at, call) for at, call in calls if until is None or call.at < until])
 
     async def leases(self) -> list[LeaseView]:
         await self._answer()
@@ -85,10 +92,6 @@ class FakePlaces:
     async def unfinished(self) -> list[UnfinishedView]:
         await self._answer()
         return list(self.versions)
-
-    async def audit(self, **_: Any) -> Page[AuditView]:
-        await self._answer()
-        return Page[AuditView](items=list(self.deeds))
 
     async def dead_letter_groups(self) -> list[DeadLetterGroup]:
         await self._answer()
@@ -136,6 +139,37 @@ def _row(key: tuple[str, ...], calls: list[FakeCall]) -> CostRow:
         cost=sum((call.cost or Decimal(0) for call in calls), Decimal(0)),
         wasted=sum((call.cost or Decimal(0) for call in calls if call.error), Decimal(0)),
         unpriced=sum(call.cost is None for call in calls),
+    )
+
+
+def _call(at: int, call: FakeCall) -> AICallView:
+    return AICallView(
+        id=f"a{at}",
+        run_id=call.run,
+        workflow_id=call.workflow,
+        stage_id=call.stage,
+        attempt=1,
+        topic=call.topic,
+        call_type="text",
+        model=call.model,
+        provider=call.model.split("/", maxsplit=1)[0],
+        answered_by=None,
+        input_tokens=call.tokens,
+        output_tokens=0,
+        cached_tokens=0,
+        reasoning_tokens=0,
+        cost=call.cost,
+        latency_ms=812,
+        first_token_ms=None,
+        status="error" if call.error else "ok",
+        finish_reason=None,
+        error="AIRateLimited: 429" if call.error else None,
+        error_code="AIRateLimited" if call.error else None,
+        reused=False,
+        batch_id=None,
+        prompt=call.prompt,
+        response="Because it does.",
+        created_at=call.at,
     )
 
 

@@ -20,12 +20,13 @@ from wfconsole.tui.screens.costs import CostsScreen
 from wfconsole.tui.widgets.filter_bar import FilterBar
 from wfconsole.tui.widgets.line_table import LineTable
 
+WHY = ["Why", "does", "it", "rain?"]
 LONG_AGO = NOON - timedelta(days=40)
 
 
 def gateway(*calls: FakeCall) -> FakeGateway:
     found = FakeGateway()
-    found.inspector.calls = calls or (
+    found.inspector.paid = calls or (
         FakeCall(run="r1"),
         FakeCall(run="r2", model="acme/unknown", cost=None),
         FakeCall(run="r3", stage="ocr", cost=Decimal("0.30"), error=True),
@@ -45,7 +46,7 @@ async def sheet(app: WorkflowConsole, pilot: Pilot[None], level: str, keys: list
 
 
 def row(app: WorkflowConsole, key: str) -> list[str]:
-    return next(line for line in screen_text(app).splitlines() if key in line[:40]).replace("▸", " ").split()
+    return next(line for line in screen_text(app).splitlines() if key in line[:50]).replace("▸", " ").split()
 
 
 async def test_r10_days_the_month_and_what_it_comes_to() -> None:
@@ -53,9 +54,9 @@ async def test_r10_days_the_month_and_what_it_comes_to() -> None:
         table = await sheet(app, pilot, "day")
         assert len(table.rows) == 30
         assert [one.key for one in table.rows[:2]] == ["2026-11-23", "2026-11-22"]
-        assert row(app, "2026-11-22") == ["2026-11-22", "█" * 34, "$1.50", "1", "-", "1", "1,000"] or "$1.50" in row(
-            app, "2026-11-22"
-        )
+        day, bar, cost, wasted, calls, failed, runs, tokens = row(app, "2026-11-22")
+        assert (day, cost, wasted, calls, failed, runs, tokens) == ("2026-11-22", "$1.50", "-", "1", "-", "1", "1,000")
+        assert set(bar) == {"█"}
         shown = screen_text(app)
         assert "today $0.400 +?" in shown
         assert "month $1.90 +? → $2.53 projected" in shown
@@ -83,8 +84,14 @@ async def test_r26_enter_goes_from_the_day_to_the_topic_and_escape_back() -> Non
         assert row(app, "acme/unknown")[1] == "?"
         await pilot.press("enter")
         await sheet(app, pilot, "topic", ["t"])
-        assert "day 2026-11-23 › workflow summarise-docs › stage embed › model openai/small" in screen_text(app)
-        await pilot.press("escape")
+        assert "› 2026-11-23 › summarise-docs › embed › openai/small" in screen_text(app)
+        await pilot.press("enter")
+        await sheet(app, pilot, "call", ["a0"])
+        assert row(app, "11-23 12:03:33")[2:] == ["r1", "✓", "ok", "1,000", "0", "812ms", "$0.100", *WHY]
+        await pilot.press("enter")
+        await until(pilot, lambda: "Because it does." in screen_text(app), "one call, whole")
+        assert "wfconsole ai show a0" in screen_text(app)
+        await pilot.press("escape", "escape", "escape")
         table = await sheet(app, pilot, "model", ["openai/small", "acme/unknown"])
         await pilot.press("escape")
         table = await sheet(app, pilot, "stage", ["ocr", "embed"])
@@ -140,7 +147,7 @@ async def test_key_slash_narrows_to_a_time() -> None:
 
 async def test_r15_without_calls_it_says_what_makes_them() -> None:
     found = gateway()
-    found.inspector.calls = ()
+    found.inspector.paid = ()
     async with opened(found, place="costs") as (app, pilot):
         await sheet(app, pilot, "day")
         await pilot.press("v")
@@ -182,3 +189,25 @@ async def test_the_same_question_is_not_put_again_at_once() -> None:
         await until(pilot, lambda: found.inspector.asked > before, "another look")
         await pilot.pause()
         assert len(asked) == first, "sums are read at most every two seconds"
+
+
+async def test_r10_budgets_have_a_bar() -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", budgets={"day": "0.50", "workflow": "0.40"})
+    async with opened(gateway(), place="costs", settings=settings) as (app, pilot):
+        await sheet(app, pilot, "day")
+        await until(pilot, lambda: "$0.400 of $0.500" in screen_text(app), "the budget of the day")
+        line = next(text for text in screen_text(app).splitlines() if "budget a day" in text)
+        assert "today ████████████▊░░░ $0.400 of $0.500" in line
+        assert "summarise-docs ████████████████ $0.400 of $0.400" in line
+
+
+async def test_r26_calls_under_way_and_failed_ones_say_so() -> None:
+    calls = (FakeCall(error=True), FakeCall(cost=None, run="r2"))
+    async with opened(gateway(*calls), place="costs") as (app, pilot):
+        await sheet(app, pilot, "day")
+        for level in ("workflow", "stage", "model", "topic", "call"):
+            await pilot.press("enter")
+            await sheet(app, pilot, level)
+        await until(pilot, lambda: "✗ error" in screen_text(app), "the failed call")
+        assert "AIRateLimited: 429" in screen_text(app)
+        assert "?" in row(app, "11-23 12:03:33  r2")

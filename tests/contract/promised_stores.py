@@ -52,8 +52,8 @@ class OnPostgres:
     options = ""
 
     @pytest.fixture
-    async def store(self, postgres_url: str) -> AsyncIterator[Persistence]:
-        store = on_postgres(postgres_url + self.options)
+    async def store(self, reused_postgres_url: str) -> AsyncIterator[Persistence]:
+        store = on_postgres(reused_postgres_url + self.options)
         yield store
         await store.close()
 

@@ -6,8 +6,6 @@ import asyncio
 import sys
 
 from wfconsole.cli.exits import UsageError
-from wfconsole.cli.run_ids import resolve
-from wfconsole.cli.runs import status
 from wfconsole.cli.session import Place, Session
 
 
@@ -15,6 +13,8 @@ def open_console(session: Session) -> int:
     """Open the console, there where the options say."""
     given = session.arguments
     if given.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from wfconsole.cli.runs import status
+
         return asyncio.run(status(session))
     if session.settings.in_memory:
         raise UsageError("the console needs a database that others see: a SQLite file or Postgres")
@@ -34,5 +34,7 @@ def open_console(session: Session) -> int:
 
 
 async def _run_id(session: Session, given: str) -> str:
+    from wfconsole.cli.run_ids import resolve
+
     async with session.gateway(definitions=False) as gateway:
         return await resolve(gateway, given)

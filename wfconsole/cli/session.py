@@ -13,12 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from wfconsole.cli.exits import NotAllowed, UsageError
-from wfconsole.cli.output import Printer
-from wfconsole.filtering import parse_duration, parse_filter, parse_moment
 from wfconsole.settings import Settings
 
 if TYPE_CHECKING:
     from engine.model.criteria import RunFilter
+    from wfconsole.cli.output import Printer
     from wfconsole.gateway import Gateway
 
 
@@ -47,6 +46,9 @@ class Session:
 
     @cached_property
     def out(self) -> Printer:
+        # What leads to the engine is loaded where it is used: the console's first frame comes before it.
+        from wfconsole.cli.output import Printer
+
         return Printer(
             as_json=self.arguments.json,
             ascii_only=self.settings.ascii,
@@ -72,6 +74,8 @@ class Session:
         text = getattr(self.arguments, name)
         if text is None:
             return None
+        from wfconsole.filtering import parse_duration
+
         try:
             return parse_duration(f"{text}s" if text.isdigit() else text)
         except ValueError as error:
@@ -82,6 +86,8 @@ class Session:
         text = getattr(self.arguments, name)
         if text is None:
             return None
+        from wfconsole.filtering import parse_moment
+
         try:
             return parse_moment(text, now=datetime.now(UTC), tz=self.settings.zone, future=future)
         except ValueError as error:
@@ -89,6 +95,8 @@ class Session:
 
     def filter(self, text: str | None) -> RunFilter:
         """A filter of the grammar; nothing given matches everything. Raises `FilterError`."""
+        from wfconsole.filtering import parse_filter
+
         return parse_filter(text or "", now=datetime.now(UTC), tz=self.settings.zone)
 
     def confirm(self, question: str, *, word: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -26,16 +27,11 @@ from wfconsole.tui.commanding import Commanding
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
-from wfconsole.tui.screens.costs import CostsScreen
-from wfconsole.tui.screens.dead_letters import DeadLettersScreen
+from wfconsole.tui.places import OTHER_PLACES
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.live import LiveScreen
-from wfconsole.tui.screens.logs import LogsScreen
-from wfconsole.tui.screens.quit import Leave, QuitDialog, quit_question
-from wfconsole.tui.screens.run import RunScreen
+from wfconsole.tui.screens.quit import Leave, QuitDialog, StopBulkDialog, quit_question
 from wfconsole.tui.screens.runs import RunsScreen
-from wfconsole.tui.screens.workers import WorkersScreen
-from wfconsole.tui.screens.workflows import WorkflowsScreen
 from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.trends import Trends
 from wfconsole.tui.widgets.header_bar import HeaderFacts
@@ -46,6 +42,9 @@ if TYPE_CHECKING:
 
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
+
+SETTLED_AFTER = 3.0
+"""Seconds after which all that stays is loaded, and garbage is collected again."""
 
 STOPPABLE = ("marking", "gather", "command")
 """Groups of workers that ctrl+c interrupts."""
@@ -66,14 +65,7 @@ class WorkflowConsole(Commanding):
     TITLE = "wfconsole"
     CSS_PATH: ClassVar = ["styles/places.tcss", "styles/dialogs.tcss"]
     COMMANDS: ClassVar = {ActionCommands}
-    MODES: ClassVar = {
-        "runs": RunsScreen,
-        "logs": LogsScreen,
-        "costs": CostsScreen,
-        "dlq": DeadLettersScreen,
-        "workers": WorkersScreen,
-        "workflows": WorkflowsScreen,
-    }
+    MODES: ClassVar = {"runs": RunsScreen, **OTHER_PLACES}
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "redraw", show=False),
@@ -128,12 +120,16 @@ class WorkflowConsole(Commanding):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        self.set_timer(SETTLED_AFTER, _collect_again)
         self._use_keys()
         self.set_interval(1.0, self._tick)
         self.run_worker(self.feed.run(), group="feed", exclusive=True)
         run_id, tab, stage = self._opening_run
-        if self._opening_place in self.MODES:
-            self.switch_mode(str(self._opening_place))
+        place = self._opening_place
+        if place is None and run_id is None and self.opening_filter is None:
+            place = self.state.get("place")
+        if place in self.MODES:
+            self.switch_mode(str(place))
         if run_id is not None:
             self.open_run(run_id, tab=tab, stage=stage)
 
@@ -259,6 +255,8 @@ class WorkflowConsole(Commanding):
         return None
 
     def open_run(self, run_id: str, *, tab: str = "graph", stage: str | None = None) -> None:
+        from wfconsole.tui.screens.run import RunScreen
+
         self.push_screen(RunScreen(run_id, tab, stage))
 
     def run_started(self, run_id: str | None) -> None:
@@ -294,6 +292,9 @@ class WorkflowConsole(Commanding):
             return not isinstance(self.screen, Dialog)
         return super().check_action(action, parameters)
 
+    def action_choose_theme(self) -> None:
+        self.choose_theme()
+
     def action_redraw(self) -> None:
         self.refresh(layout=True)
 
@@ -328,6 +329,10 @@ class WorkflowConsole(Commanding):
         self.run_worker(self.leave_console(), group="quit", exclusive=True)
 
     async def leave_console(self) -> None:
+        self._leaving()
+        if self.bulk is not None and self.bulk.report is None:
+            self.push_screen(StopBulkDialog(self.bulk.line), self._leave_bulk)
+            return
         running = await self._worker.executing(self.feed.gateway)
         if not running:
             self.exit()
@@ -341,6 +346,13 @@ class WorkflowConsole(Commanding):
                 self.next_settings = None
 
         self.push_screen(QuitDialog(quit_question(running)), answered)
+
+    def _leave_bulk(self, stop: bool | None) -> None:
+        if stop:
+            self.stop_bulk()
+            self.exit()
+        else:
+            self.next_settings = None
 
     def _signalled(self, number: signal.Signals) -> None:
         self._leave = Leave.NOW
@@ -368,6 +380,15 @@ class WorkflowConsole(Commanding):
             )
         finally:
             await self._worker.stop(self._leave)
+
+    def _leaving(self) -> None:
+        """What is shown now is shown again next time."""
+        self.state.put("place", self.current_mode)
+
+
+def _collect_again() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _database_name(shown: str) -> str:

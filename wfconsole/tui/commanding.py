@@ -12,10 +12,12 @@ from wfconsole.settings import Settings, SettingsError
 from wfconsole.tui.carrying_out import CarryingOut
 from wfconsole.tui.command_line import PLACE_WORDS, CommandError, Line, Output, carry_out_line, read_line
 from wfconsole.tui.exporting import write_new
+from wfconsole.tui.piping import pipe_and_wait
 from wfconsole.tui.screens.command_dialog import CommandDialog
 from wfconsole.tui.screens.live import LiveScreen
 from wfconsole.tui.screens.output import OutputScreen
 from wfconsole.tui.screens.run_views import RunViews
+from wfconsole.tui.screens.theme_choice import ThemeChoice
 from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.themes import Themes
 
@@ -67,6 +69,9 @@ class Commanding(CarryingOut):
                 "run": self._open, "theme": self.use_theme, "tz": self.use_zone, "profile": self.use_profile,
                 "w": self._write, "save": self._save, "view": self._view,
             }  # fmt: skip
+            if verb == "theme" and not rest:
+                self.choose_theme()
+                return
             if len(rest) != 1:
                 raise CommandError(f":{verb} takes one word")
             known[verb](rest[0])
@@ -102,6 +107,10 @@ class Commanding(CarryingOut):
         if name not in self.available_themes:
             raise ValueError(f"no theme {name!r}; there are: {', '.join(sorted(self.themes_found.found))}")
         self.theme = name
+
+    def choose_theme(self) -> None:
+        """Show them all; the one under the cursor is painted at once."""
+        self.push_screen(ThemeChoice(self.themes_found.found, self.theme))
 
     def use_zone(self, name: str) -> None:
         self.settings = self.settings.model_validate({**self.settings.model_dump(), "tz": name})
@@ -180,6 +189,21 @@ class Commanding(CarryingOut):
         if path.exists():
             raise CommandError(f"{path} is there already")
         self.tell(f"written: {write_new(path.parent, path.stem, path.suffix, text)}")
+
+    def why_no_suspending(self) -> str | None:
+        """Why no other program can have the terminal; None when it can."""
+        if self.is_web:
+            return "not in a browser"
+        if self._driver is None or not self._driver.can_suspend:
+            return "this terminal can't be handed over"
+        return None
+
+    def pipe(self, command: str, text: str) -> None:
+        """Hand the text to a command; the screen is the command's until enter is pressed."""
+        if command:
+            with self.suspend():
+                code = pipe_and_wait(command, text)
+            self.tell(f"{command}: exit code {code}", severity="information" if code == 0 else "warning")
 
     def export(self, stem: str, suffix: str, text: str) -> None:
         """Write to a new file in the working directory, and say which."""

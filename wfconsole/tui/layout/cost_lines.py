@@ -6,18 +6,33 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
+from engine.inspector import AICallView
 from wfconsole.costing import Split, Sum, bar, projected, sparkline, split
-from wfconsole.formatting import UNKNOWN, count, money
+from wfconsole.formatting import UNKNOWN, count, duration, money, short_id
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.cost_sheet import CostSheet, SheetRow
-from wfconsole.tui.layout.table_columns import Column
+from wfconsole.tui.cost_sheet import CALLS, Budget, CostSheet, SheetRow
+from wfconsole.tui.layout.cells import Part
+from wfconsole.tui.layout.table_columns import Column, Row
 
 BAR = 16
-Part = tuple[str, str]
+PROMPT = 60
+TEXT_LIMIT = 64 * 1024
+CALL_COLUMNS = (
+    Column("TIME", 14),
+    Column("RUN", 8),
+    Column("STATUS", 11),
+    Column("IN", 7, right=True),
+    Column("OUT", 6, right=True),
+    Column("TOOK", 6, right=True, drop=2),
+    Column("COST", 8, right=True),
+    Column("PROMPT", 16, grows=1, drop=1),
+)
 
 
 def columns_of(level: str, *, compare: bool) -> tuple[Column, ...]:
     title = level.upper()
+    if level == CALLS:
+        return CALL_COLUMNS
     if compare:
         return (
             Column(title, 18, grows=1),
@@ -61,6 +76,50 @@ def cells_of(sheet: CostSheet, row: SheetRow, *, ascii_only: bool) -> tuple[str 
     )
 
 
+def call_row(call: AICallView, zone: tzinfo, *, ascii_only: bool) -> Row:
+    """One call; what nobody knows the price of shows `?`, also while it is under way."""
+    well, ill = ("+ ok", f"x {call.status}") if ascii_only else ("✓ ok", f"✗ {call.status}")
+    status = (well, "status-ok") if call.status == "ok" else (ill, "status-failed")
+    if call.status == "open":
+        status = ("> open" if ascii_only else "● open", "status-running")
+    cells = (
+        f"{call.created_at.astimezone(zone):%m-%d %H:%M:%S}",
+        short_id(call.run_id) if call.run_id else "-",
+        ("reused", "status-skipped") if call.reused else status,
+        count(call.input_tokens),
+        count(call.output_tokens),
+        duration(call.latency_ms),
+        money(call.cost) if call.cost is not None else (UNKNOWN, "status-retrying"),
+        (call.error or call.prompt or "-")[:PROMPT],
+    )
+    return Row(call.id, cells)
+
+
+def call_parts(call: AICallView, zone: tzinfo) -> list[Part | str]:
+    """One call whole."""
+    read, cached, written = map(count, (call.input_tokens, call.cached_tokens, call.output_tokens))
+    facts = {
+        "call": call.id,
+        "run": f"{call.run_id or '-'}  {call.stage_id or ''}{f'#{call.attempt}' if call.attempt else ''}",
+        "topic": call.topic,
+        "model": f"{call.model}{f'  answered by {call.answered_by}' if call.answered_by else ''}",
+        "at": call.created_at.astimezone(zone).isoformat(sep=" ", timespec="seconds"),
+        "status": f"{call.status}{f'  {call.error_code}' if call.error_code else ''}",
+        "tokens": f"{read} in ({cached} cached), {written} out",
+        "cost": money(call.cost, zero="$0"),
+        "took": duration(call.latency_ms),
+    }
+    parts: list[Part | str] = []
+    for name, value in facts.items():
+        parts += [(f"{name:<8} ", "$quiet"), safe_text(value, limit=300), "\n"]
+    for name, text in (("error", call.error), ("prompt", call.prompt), ("response", call.response)):
+        if text:
+            style = "$status-failed" if name == "error" else ""
+            parts += [(f"\n{name}\n", "bold"), (safe_text(text, multiline=True, limit=TEXT_LIMIT), style), "\n"]
+    parts += [("\nthe same by command line\n", "bold"), (f"wfconsole ai show {safe_text(call.id, limit=60)}", "$quiet")]
+    return parts
+
+
 def price(one: Sum) -> str | Part:
     """What is known of a cost: `?` where nothing is, `$0.12 +?` where something is missing."""
     if not one.unpriced:
@@ -97,8 +156,8 @@ def path_line(sheet: CostSheet, zone: tzinfo, *, ascii_only: bool) -> list[Part 
     """What is shown: the level, the values gone into, the period and what it came to."""
     question, step = sheet.question, " > " if ascii_only else " › "
     parts: list[Part | str] = [(" Costs", "bold"), (f" by {question.shown_level}", "$quiet")]
-    for name, key in question.path:
-        parts += [(step, "$quiet"), (f"{name} ", "$quiet"), (safe_text(key, limit=40), "bold")]
+    for _, key in question.path:
+        parts += [(step, "$quiet"), (safe_text(key, limit=28), "bold")]
     parts += [(f"   {_when(sheet.start, zone)} to {_when(sheet.end, zone)}   ", "$quiet")]
     parts.append((_text(price(sheet.total)), "bold"))
     if sheet.total.unpriced:
@@ -124,9 +183,9 @@ def split_line(sheet: CostSheet) -> list[Part | str]:
     return parts
 
 
-def budget_lines(budgets: Sequence[tuple[str, Decimal, Decimal]], *, ascii_only: bool) -> list[Part | str]:
-    """A bar a budget: its name, what of it is spent."""
-    parts: list[Part | str] = []
+def budget_line(budgets: Sequence[Budget], *, ascii_only: bool) -> list[Part | str]:
+    """A bar a budget of the day: its name, what of it is spent."""
+    parts: list[Part | str] = [(" budget a day (UTC)  ", "$quiet")] if budgets else []
     for name, spent, limit in budgets:
         share = spent / limit if limit else Decimal(0)
         colour = "$status-failed" if share >= 1 else "$status-retrying" if share >= Decimal("0.8") else "$status-ok"

@@ -22,7 +22,9 @@ def _verb(operation: Operation[RunSummary], stage_id: str) -> tuple[Act, tuple[s
         return retrying, ("retry",)
     if operation.id == "run.rerun":
         return rerunning(stage_id, {}), ("rerun", "--from", stage_id)
-    return polling, ("poll",)
+    if operation.id == "run.poll":
+        return polling, ("poll",)
+    raise ValueError(f"{operation.id} is done to one run at a time")
 
 
 def plan_of(

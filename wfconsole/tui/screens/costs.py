@@ -13,15 +13,19 @@ from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 
+from engine.errors import EngineError
 from wfconsole.actions import DIFF, EXPORT
 from wfconsole.filtering import FilterError, parse_filter
 from wfconsole.tui.cost_sheet import CostQuestion, CostReader, CostSheet
 from wfconsole.tui.exporting import write_new
 from wfconsole.tui.layout import cost_lines
+from wfconsole.tui.layout.cells import Part
+from wfconsole.tui.layout.table_columns import Row
 from wfconsole.tui.screens.live import LiveScreen, bindings_of
+from wfconsole.tui.screens.reading import Reading
 from wfconsole.tui.widgets.filter_bar import FilterBar
 from wfconsole.tui.widgets.line import Line, line_of
-from wfconsole.tui.widgets.line_table import LineTable, Row
+from wfconsole.tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
     from engine.inspector import RunFilter
@@ -74,7 +78,8 @@ class CostsScreen(LiveScreen):
         if sheet is not None and sheet.question == self._question and (fresh or not news):
             return self.Snapshot(sheet)
         if self._reader is None:
-            self._reader = CostReader(self.console.zone)
+            budgets = self.console.settings.budgets
+            self._reader = CostReader(self.console.zone, budgets.day, budgets.workflow)
         sheet = await self._reader.read(gateway.inspector, self._question, self.console.now())
         self._read_at = time.monotonic()
         return self.Snapshot(sheet)
@@ -88,17 +93,20 @@ class CostsScreen(LiveScreen):
         before, self._sheet = self._sheet, sheet
         table.empty_text = EMPTY
         table.recolumn(cost_lines.columns_of(sheet.question.shown_level, compare=sheet.question.compare))
-        table.tell([Row(row.key, cost_lines.cells_of(sheet, row, ascii_only=ascii_only)) for row in sheet.rows])
+        rows = [Row(row.key, cost_lines.cells_of(sheet, row, ascii_only=ascii_only)) for row in sheet.rows]
+        now = self.console.now()
+        table.tell(rows + [cost_lines.call_row(call, zone, ascii_only=ascii_only) for call in sheet.calls])
         if before is not None and len(before.question.path) > len(sheet.question.path):
             table.go_to(before.question.path[len(sheet.question.path)][1])
         self._show("#costs-path", cost_lines.path_line(sheet, zone, ascii_only=ascii_only))
         cells = 30 if self.size.width >= 100 else 10
-        month = cost_lines.month_line(sheet, self.console.now(), zone, cells=cells, ascii_only=ascii_only)
+        month = cost_lines.month_line(sheet, now, zone, cells=cells, ascii_only=ascii_only)
         self._show("#costs-month", month)
+        self._show("#costs-budgets", cost_lines.budget_line(sheet.budgets, ascii_only=ascii_only))
         self._show("#costs-split", cost_lines.split_line(sheet))
         self.refresh_frame()
 
-    def _show(self, line: str, parts: list[cost_lines.Part | str]) -> None:
+    def _show(self, line: str, parts: list[Part | str]) -> None:
         shown = self.query_one(line, Line)
         shown.display = bool(parts)
         shown.show(line_of(*parts))
@@ -120,6 +128,17 @@ class CostsScreen(LiveScreen):
         deeper = self._question.below(key) if key is not None else None
         if deeper is not None:
             self._put(deeper)
+        elif key is not None:
+            self.run_worker(self._read_call(key), group="details", exclusive=True)
+
+    async def _read_call(self, call_id: str) -> None:
+        try:
+            call = await self.console.source().inspector.ai_call(call_id)
+        except EngineError as error:
+            self.console.tell(str(error), severity="error")
+        else:
+            content = line_of(*cost_lines.call_parts(call, self.console.zone))
+            self.app.push_screen(Reading(f"Call of {call.model}", content))
 
     @on(LineTable.CursorMoved)
     def _moved(self, event: LineTable.CursorMoved) -> None:
@@ -199,6 +218,10 @@ def _csv(sheet: CostSheet) -> str:
     writer.writerow(
         (sheet.question.shown_level, "calls", "runs", "failed", "tokens", "cost", "wasted", "unpriced", "before")
     )
+    for call in sheet.calls:
+        tokens = call.input_tokens + call.output_tokens
+        cost = "" if call.cost is None else str(call.cost)
+        writer.writerow((call.id, 1, 1, int(call.error is not None), tokens, cost, "", int(call.cost is None), ""))
     for row in sheet.rows:
         one = row.sum
         before = "" if row.before is None else str(row.before.cost)

@@ -19,6 +19,8 @@ from wfconsole.formatting import STATUS, TimeMode
 from wfconsole.keymap import key_of
 from wfconsole.tui.command_line import complete_line
 from wfconsole.tui.feed import Link
+from wfconsole.tui.screens.choose import Choose
+from wfconsole.tui.screens.copying import choices, copy_choice
 from wfconsole.tui.screens.reading import Reading, help_content
 from wfconsole.tui.widgets.command_bar import CommandBar
 from wfconsole.tui.widgets.footer_line import FooterLine
@@ -141,7 +143,10 @@ class LiveScreen(Screen[None]):
 
     def on_command_bar_entered(self, event: CommandBar.Entered) -> None:
         event.stop()
-        self.console.enter_line(event.text)
+        if event.prompt == "|":
+            self.console.pipe(event.text, self.exported()[0])
+        else:
+            self.console.enter_line(event.text)
 
     def exported(self) -> tuple[str, str]:
         """What is shown as a text, and the suffix of a file that holds it; empty where there is nothing."""
@@ -185,6 +190,27 @@ class LiveScreen(Screen[None]):
             self.run_worker(self.console.copy(text), group="copy")
         else:
             self.console.tell("nothing to copy here", severity="warning")
+
+    def action_go_copy_menu(self) -> None:
+        run_ids, line = self.copied_runs(), self.copied()
+
+        def chosen(choice: str | None) -> None:
+            if choice is not None:
+                self.run_worker(copy_choice(self.console, choice, run_ids, line), group="copy")
+
+        self.app.push_screen(Choose("Copy", choices(run_ids, line, self.console.last_twin)), chosen)
+
+    def copied_runs(self) -> Sequence[str]:
+        """The ids of the runs that the copy menu is about; none where it is about a line."""
+        return ()
+
+    def action_list_pipe(self) -> None:
+        if not self.exported()[0]:
+            self.console.tell("there is nothing to pipe here", severity="warning")
+        elif (why := self.console.why_no_suspending()) is not None:
+            self.console.tell(f"pipe: {why}", severity="warning")
+        else:
+            self.query_one(CommandBar).edit("|")
 
     def copied(self) -> str:
         """What `y` copies; empty when there is nothing under the cursor."""

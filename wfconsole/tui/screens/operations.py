@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from engine.errors import EngineError
 from engine.inspector import PageRequest, RunFilter, RunStatus, RunSummary
@@ -145,6 +145,14 @@ class RunOperations(LiveScreen):
         if self.allowed(NEW_RUN):
             run = self.subject()
             self.app.push_screen(NewRunDialog(run.workflow_id if run else None), self.console.run_started)
+
+    def exported(self) -> tuple[str, str]:
+        run = self.subject()
+        return ("", ".json") if run is None else (run.model_dump_json(indent=2) + "\n", ".json")
+
+    def copied_runs(self) -> Sequence[str]:
+        run = self.subject()
+        return () if run is None else (run.id,)
 
     def copied(self) -> str:
         run = self.subject()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -10,18 +11,20 @@ from typing import TYPE_CHECKING
 from engine.errors import EngineError
 from engine.inspector import FailureView, PageRequest, RunSummary
 from wfconsole import formatting
-from wfconsole.actions import RERUN, RETRY, RUN_OPERATIONS, Action, Operation, rerun_choices
+from wfconsole.actions import CANCEL, RERUN, RETRY, RUN_OPERATIONS, Action, Operation, rerun_choices
 from wfconsole.bulk_verbs import matching, runs_of
-from wfconsole.frame_actions import LOGS
+from wfconsole.frame_actions import LOGS, POLL
 from wfconsole.tui.run_window import RunWindow
 from wfconsole.tui.screens.bulk_dialog import BulkAnswer, BulkDialog
 from wfconsole.tui.screens.bulk_plan import plan_of
 from wfconsole.tui.screens.operations import RunOperations
-from wfconsole.tui.screens.run_logs import MOST_RUNS, RunLogsScreen
 from wfconsole.tui.widgets.run_table import RunTable
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
+
+BULK = (CANCEL, RETRY, RERUN, POLL)
+"""What can be done to many runs at once."""
 
 MOST_MARKED = 10_000
 """Runs that `*` marks at most; whoever means more uses the command line's --filter."""
@@ -45,6 +48,8 @@ class RunMarks(RunOperations):
         return super().why_not(action)
 
     def _why_not_many(self, action: Action) -> str | None:
+        if action not in BULK:
+            return "it is done to one run at a time: escape clears the marks"
         if self.chosen_causes() and action not in (RETRY, RERUN):
             return "failed runs are retried (F) or rerun (R)"
         if self.console.bulk is not None and self.console.bulk.report is None:
@@ -118,6 +123,27 @@ class RunMarks(RunOperations):
         failed = Counter(stage for run in runs for stage in run.current_stages[:1])
         return rerun_choices(whole), failed.most_common(1)[0][0] if failed else ""
 
+    # -- handing over ----------------------------------------------------------------------------
+
+    def copied_runs(self) -> Sequence[str]:
+        return sorted(self.query_one(RunTable).marks) or super().copied_runs()
+
+    def exported(self) -> tuple[str, str]:
+        """The marked rows that are loaded, else all of them, as one JSON document."""
+        table = self.query_one(RunTable)
+        rows = [run for run in table.rows if run.id in table.marks] or table.rows
+        if not rows:
+            return "", ".json"
+        items = [run.model_dump(mode="json") for run in rows]
+        return json.dumps({"items": items}, indent=2, ensure_ascii=True) + "\n", ".json"
+
+    def action_go_export(self) -> None:
+        text, suffix = self.exported()
+        if text:
+            self.console.export("wfconsole-runs", suffix, text)
+        else:
+            self.console.tell("there is no run here", severity="warning")
+
     # -- marking ---------------------------------------------------------------------------------
 
     def action_list_mark_range(self) -> None:
@@ -155,8 +181,9 @@ class RunMarks(RunOperations):
     def action_list_logs(self) -> None:
         if not self.allowed(LOGS):
             return
-        table = self.query_one(RunTable)
-        marked = sorted(table.marks)
+        from wfconsole.tui.screens.run_logs import MOST_RUNS, RunLogsScreen
+
+        marked = sorted(self.query_one(RunTable).marks)
         if len(marked) > MOST_RUNS:
             self.console.tell(f"logs of {MOST_RUNS} runs at most; {len(marked)} are marked", severity="warning")
         elif marked:

@@ -29,13 +29,14 @@ class CommandBar(Horizontal):
     class Entered(Message):
         """A command to carry out."""
 
-        def __init__(self, text: str) -> None:
+        def __init__(self, text: str, prompt: str) -> None:
             super().__init__()
-            self.text = text
+            self.text, self.prompt = text, prompt
 
     def __init__(self) -> None:
         super().__init__(id="command-bar")
         self._return_to: Widget | None = None
+        self._prompt = ":"
 
     def compose(self) -> ComposeResult:
         yield Line(id="command-prompt")
@@ -43,15 +44,16 @@ class CommandBar(Horizontal):
         yield Line(id="command-note")
 
     def on_mount(self) -> None:
-        self.query_one("#command-prompt", Line).show(line_of((" :", "bold $accent")))
         self.field.display = False
 
     @property
     def field(self) -> HistoryInput:
         return self.query_one(HistoryInput)
 
-    def edit(self) -> None:
-        """Open the line; the focus goes back where it was."""
+    def edit(self, prompt: str = ":") -> None:
+        """Open the line behind `:`, or behind `|`; the focus goes back where it was."""
+        self._prompt = prompt
+        self.query_one("#command-prompt", Line).show(line_of((f" {prompt}", "bold $accent")))
         self._return_to = self.screen.focused
         self.display = self.field.display = True
         self._note("")
@@ -80,7 +82,7 @@ class CommandBar(Horizontal):
     def _enter(self, event: Input.Submitted) -> None:
         event.stop()
         self._close()
-        self.post_message(self.Entered(event.value.strip()))
+        self.post_message(self.Entered(event.value.strip(), self._prompt))
 
     @on(HistoryInput.Left)
     def _leave(self, event: HistoryInput.Left) -> None:

@@ -234,8 +234,10 @@ class LineTable(ScrollView, can_focus=True):
         place = line - HEADER + self.scroll_offset.y
         if place >= len(self._rows):
             return None
-        row = self._rows[place]
-        return _Look(row, place == self._cursor, row.key in self._marks, self.has_focus)
+        return self._look_of(self._rows[place])
+
+    def _look_of(self, row: Row) -> _Look:
+        return _Look(row, row.key == self.cursor_key, row.key in self._marks, self.has_focus)
 
     def render_line(self, y: int) -> Strip:
         if y < HEADER:
