@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidInput
 from engine.model.criteria import RunFilter
 from engine.model.ids import new_run_id
 from engine.model.payload import BlobPointer, pointer_text
@@ -19,8 +18,6 @@ from engine.ports.persistence import Persistence
 from engine.ports.reads import ReadStore
 from engine.ports.work import UnitOfWork
 from engine.testing.conformance.records import NOON, WORKFLOW, add_events, add_job, add_run, add_stage, long_ago, soon
-
-COST_KEYS = ["model", "provider", "workflow", "stage", "topic", "run", "day"]
 
 
 def add_failed(work: UnitOfWork, cause: str | None, hour: int = 1, **fields: Any) -> None:
@@ -174,18 +171,6 @@ class TotalPromises:
         assert await store.read(lambda reads: reads.failures(RunFilter(), 1)) == found[:1]
         filtered = await store.read(lambda reads: reads.failures(RunFilter(workflow_id=("other",)), 10))
         assert [one.workflow_id for one in filtered] == ["other"]
-
-    @pytest.mark.parametrize("key", COST_KEYS)
-    async def test_costs_are_summed_by_any_key(self, store: Persistence, key: str) -> None:
-        found = await store.read(
-            lambda reads: reads.costs([key], since=NOON, until=None, criteria=RunFilter(status=("FAILED",)), limit=5)
-        )
-        assert found == []
-
-    @pytest.mark.parametrize("keys", [[], ["colour"], ["model", "colour"]])
-    async def test_another_key_is_said(self, store: Persistence, keys: list[str]) -> None:
-        with pytest.raises(InvalidInput, match="by"):
-            await store.read(lambda reads: reads.costs(keys, since=None, until=None, criteria=None, limit=5))
 
     async def test_runs_that_are_there_are_told_from_those_that_are_not(self, store: Persistence) -> None:
         run = await store.transact(lambda work: add_run(work))
