@@ -20,6 +20,7 @@ from engine.testing.conformance import (
     RunReadPromises,
     SchedulePromises,
     StagePromises,
+    StageReadPromises,
     StorePromises,
     TotalPromises,
     WatchPromises,
@@ -108,6 +109,10 @@ class TestSchedules(OnEach, SchedulePromises):
 
 
 class TestRetention(OnEach, RetentionPromises):
+    pass
+
+
+class TestReadsOfStages(OnEach, StageReadPromises):
     pass
 
 

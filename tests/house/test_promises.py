@@ -29,8 +29,8 @@ PROVEN_BY = {
     "Outbox": "OutboxPromises",
     "Persistence": "StorePromises WatchPromises",
     "Watch": "WatchPromises",
-    "ReadStore": "RunReadPromises HistoryPromises TotalPromises DefinitionPromises WorkerPromises PausePromises"
-    " AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises CallPromises",
+    "ReadStore": "RunReadPromises StageReadPromises HistoryPromises TotalPromises DefinitionPromises WorkerPromises"
+    " PausePromises AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises CallPromises",
     "RetentionStore": "RetentionPromises",
     "RunStore": "RunPromises StorePromises",
     "Scheduler": "SchedulerPromises",

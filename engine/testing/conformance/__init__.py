@@ -19,6 +19,7 @@ from engine.testing.conformance.outbox import OutboxPromises
 from engine.testing.conformance.providers import BatchProviderPromises, ProviderPromises
 from engine.testing.conformance.reads_history import HistoryPromises
 from engine.testing.conformance.reads_runs import RunReadPromises
+from engine.testing.conformance.reads_stages import StageReadPromises
 from engine.testing.conformance.reads_totals import TotalPromises
 from engine.testing.conformance.registers import (
     AuditPromises,
@@ -57,6 +58,7 @@ __all__ = [
     "SchedulerPromises",
     "SinkPromises",
     "StagePromises",
+    "StageReadPromises",
     "StorePromises",
     "TotalPromises",
     "WatchPromises",
