@@ -30,7 +30,8 @@ PROVEN_BY = {
     "Persistence": "StorePromises WatchPromises",
     "Watch": "WatchPromises",
     "ReadStore": "RunReadPromises StageReadPromises HistoryPromises TotalPromises DefinitionPromises WorkerPromises"
-    " PausePromises AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises CallPromises",
+    " PausePromises AuditPromises BlobRowPromises RetentionPromises SchedulePromises StagePromises StorePromises"
+    " CallPromises",
     "RetentionStore": "RetentionPromises",
     "RunStore": "RunPromises StorePromises",
     "Scheduler": "SchedulerPromises",
