@@ -1,98 +1,135 @@
-"""What `engine.ports.reads.ReadStore` promises about single stages."""
+"""What `engine.ports.reads.ReadStore` promises about single stages: attempts and their texts, artifacts, times."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from engine.model.ids import new_run_id
 from engine.model.read_records import AttemptTexts
-from engine.model.records import ArtifactRecord, RunRecord
-from engine.model.status import StageStatus
+from engine.model.records import ArtifactRecord, RunRecord, StageRecord
+from engine.model.status import RunStatus, StageStatus
 from engine.ports.persistence import Persistence
 from engine.ports.work import UnitOfWork
-from engine.testing.conformance.records import add_run, add_stage, long_ago
+from engine.testing.conformance.records import NOON, add_run, add_stage
 
-FAILED, DONE = StageStatus.FAILED, StageStatus.COMPLETED
+HOUR = timedelta(hours=1)
+NOBODY = "0" * 20
 
 
-def _tried_twice(work: UnitOfWork) -> RunRecord:
-    """A run whose stage failed once and completed then; another of its stages was never tried."""
-    run = add_run(work)
-    stage = add_stage(work, run, input_text='{"n":1}', status=FAILED, attempt=1, config='{"size":1}')
-    work.stages.archive([stage._replace(error="ValueError: no", error_code="V")])
-    work.stages.save([stage._replace(status=DONE, attempt=2, output='"out"', error=None)])
-    add_stage(work, run, "other", number=2)
-    return run
+def add_tried(work: UnitOfWork) -> tuple[RunRecord, StageRecord]:
+    """A stage at its third attempt, with another beside it."""
+    run = add_run(work, status=RunStatus.RUNNING, group_no=1)
+    stage = add_stage(work, run, input_text="[1]", config='{"a":1}')
+    for attempt in (2, 1):
+        failed = stage._replace(attempt=attempt, status=StageStatus.FAILED, error=f"no {attempt}", error_code="NO")
+        work.stages.save([failed])
+        work.stages.archive([failed])
+    now = stage._replace(attempt=3, generation=1, status=StageStatus.COMPLETED, output='"ä"')
+    work.stages.save([now])
+    add_stage(work, run, "other", attempt=1)
+    return run, now
 
 
 class StageReadPromises:
-    """Subclass as `Test…` and give the fixture `store`: an open `Persistence` on an empty database."""
+    """Needs the fixture `store`: an empty `Persistence`."""
 
-    async def test_attempts_come_in_order_with_their_texts_the_current_one_last(self, store: Persistence) -> None:
-        run = await store.transact(_tried_twice)
-        first, second = await store.read(lambda reads: reads.attempt_texts(run.id, "step"))
-        assert first == AttemptTexts(1, 0, FAILED, '{"n":1}', None, '{"size":1}', "ValueError: no", "V")
-        assert second == AttemptTexts(2, 0, DONE, '{"n":1}', '"out"', '{"size":1}', None, None)
-        assert await store.read(lambda reads: reads.attempt_texts(run.id, "other")) == []
-        assert await store.read(lambda reads: reads.attempt_texts(new_run_id(), "step")) == []
-
-    async def test_an_attempt_that_is_over_is_not_told_twice(self, store: Persistence) -> None:
-        def add(work: UnitOfWork) -> RunRecord:
-            run = add_run(work)
-            stage = add_stage(work, run, status=FAILED, attempt=1)
-            work.stages.archive([stage])
-            return run
-
-        run = await store.transact(add)
+    async def test_attempts_come_with_their_texts_the_one_under_way_last(self, store: Persistence) -> None:
+        run, stage = await store.transact(add_tried)
         found = await store.read(lambda reads: reads.attempt_texts(run.id, "step"))
-        assert [one.attempt for one in found] == [1]
+        failed = AttemptTexts(1, 0, StageStatus.FAILED, "[1]", None, stage.config, "no 1", "NO")
+        assert found == [
+            failed,
+            failed._replace(attempt=2, error="no 2"),
+            AttemptTexts(3, 1, StageStatus.COMPLETED, "[1]", '"ä"', stage.config, None, None),
+        ]
 
-    async def test_what_a_waiting_stage_remembers(self, store: Persistence) -> None:
-        def add(work: UnitOfWork) -> RunRecord:
-            run = add_run(work)
-            add_stage(work, run, status=StageStatus.SUSPENDED, suspended_state='{"batch_id":"b1"}')
-            add_stage(work, run, "other", number=2)
-            return run
+    async def test_an_attempt_that_is_archived_is_told_once(self, store: Persistence) -> None:
+        def archive(work: UnitOfWork) -> str:
+            run, stage = add_tried(work)
+            work.stages.archive([stage])
+            work.stages.save([stage._replace(status=StageStatus.PENDING, output=None)])
+            return run.id
 
-        run = await store.transact(add)
-        assert await store.read(lambda reads: reads.suspended_state(run.id, "step")) == '{"batch_id":"b1"}'
-        assert await store.read(lambda reads: reads.suspended_state(run.id, "other")) is None
-        assert await store.read(lambda reads: reads.suspended_state(new_run_id(), "step")) is None
+        run_id = await store.transact(archive)
+        found = await store.read(lambda reads: reads.attempt_texts(run_id, "step"))
+        assert [(one.attempt, one.output) for one in found] == [(1, None), (2, None), (3, '"ä"')]
 
-    @pytest.mark.parametrize(("attempt", "key"), [(None, "k2"), (1, "k1"), (2, "k2"), (3, None)])
-    async def test_an_artifact_is_the_latest_of_its_name_or_of_one_attempt(
-        self, store: Persistence, attempt: int | None, key: str | None
-    ) -> None:
-        def add(work: UnitOfWork) -> RunRecord:
-            run = add_run(work)
-            files = [("page", 1, "k1"), ("page", 2, "k2"), ("other", 3, "k3")]
-            work.stages.add_artifacts(
-                [
-                    ArtifactRecord(run.id, "step", number, name, "text/plain", 5, "d" * 64, blob, work.now)
-                    for name, number, blob in files
-                ]
-            )
-            return run
+    async def test_attempts_outlive_their_stage(self, store: Persistence) -> None:
+        def delete(work: UnitOfWork) -> str:
+            run, stage = add_tried(work)
+            work.stages.delete([stage.id])
+            return run.id
 
-        run = await store.transact(add)
-        found = await store.read(lambda reads: reads.artifact(run.id, "step", "page", attempt))
-        assert (found.blob_key if found else None) == key
-        assert await store.read(lambda reads: reads.artifact(run.id, "other", "page", attempt)) is None
+        run_id = await store.transact(delete)
+        found = await store.read(lambda reads: reads.attempt_texts(run_id, "step"))
+        assert [one.attempt for one in found] == [1, 2]
 
-    async def test_times_are_those_of_completed_stages_of_these_runs(self, store: Persistence) -> None:
-        def add(work: UnitOfWork) -> list[RunRecord]:
-            runs = [add_run(work), add_run(work)]
-            for run in runs:
-                times: dict[str, Any] = {"started_at": long_ago(work), "completed_at": work.now}
-                add_stage(work, run, "done", status=DONE, **times)
-                add_stage(work, run, "failed", number=2, status=FAILED, **times)
-                add_stage(work, run, "going", number=3, status=StageStatus.RUNNING, started_at=work.now)
-            return runs
+    @pytest.mark.parametrize("stage_id", ["STEP", "nothing", ""])
+    async def test_a_stage_that_is_not_there_has_none(self, store: Persistence, stage_id: str) -> None:
+        run, _ = await store.transact(add_tried)
+        assert await store.read(lambda reads: reads.attempt_texts(run.id, stage_id)) == []
+        assert await store.read(lambda reads: reads.attempt_texts(NOBODY, "step")) == []
 
-        mine, _ = await store.transact(add)
-        found = await store.read(lambda reads: reads.stage_times([mine.id]))
-        assert [stage_id for stage_id, _, _ in found] == ["done"]
-        assert all(started < completed for _, started, completed in found)
+    async def test_what_a_stage_remembers_is_kept_letter_by_letter(self, store: Persistence) -> None:
+        state = '{"b": 1, "a": "ä\\n"}'
+
+        def suspend(work: UnitOfWork) -> str:
+            run = add_run(work, status=RunStatus.RUNNING, group_no=1)
+            add_stage(work, run, status=StageStatus.SUSPENDED, suspended_state=state)
+            add_stage(work, run, "other")
+            return run.id
+
+        run_id = await store.transact(suspend)
+        asked = [(run_id, "step"), (run_id, "other"), (run_id, "nothing"), (NOBODY, "step")]
+        found = await store.read(lambda reads: [reads.suspended_state(*one) for one in asked])
+        assert found == [state, None, None, None]
+
+    async def test_an_artifact_is_of_its_attempt_or_the_latest(self, store: Persistence) -> None:
+        sizes: dict[tuple[str, str, int | None], int | None] = {
+            ("step", "a", None): 2,
+            ("step", "a", 1): 1,
+            ("step", "a", 2): 2,
+            ("step", "a", 3): None,
+            ("step", "b", None): 3,
+            ("step", "A", None): None,
+            ("other", "a", None): 4,
+            ("nothing", "a", None): None,
+        }
+
+        def add(work: UnitOfWork) -> list[ArtifactRecord]:
+            run, other = add_run(work), add_run(work)
+            made = [
+                ArtifactRecord(run_id, stage, number, called, "text/plain", size, "d" * 64, "runs/key", NOON)
+                for run_id, stage, number, called, size in (
+                    (run.id, "step", 2, "a", 2),
+                    (run.id, "step", 1, "a", 1),
+                    (run.id, "step", 1, "b", 3),
+                    (run.id, "other", 1, "a", 4),
+                    (other.id, "step", 3, "a", 5),
+                )
+            ]
+            work.stages.add_artifacts(made)
+            return made
+
+        made = await store.transact(add)
+        found = await store.read(lambda reads: {one: reads.artifact(made[0].run_id, *one) for one in sizes})
+        by_size = {one.size: one for one in made}
+        assert found == {one: None if size is None else by_size[size] for one, size in sizes.items()}
+
+    async def test_times_are_those_of_completed_stages(self, store: Persistence) -> None:
+        def add(work: UnitOfWork) -> list[str]:
+            runs = [add_run(work) for _ in range(3)]
+            took: dict[str, Any] = {"started_at": NOON, "completed_at": NOON + HOUR}
+            for status in StageStatus:
+                add_stage(work, runs[0], status, status=status, **took)
+            add_stage(work, runs[1], status=StageStatus.COMPLETED, started_at=NOON - HOUR, completed_at=NOON)
+            add_stage(work, runs[1], "skipped at once", status=StageStatus.COMPLETED, completed_at=NOON)
+            add_stage(work, runs[2], status=StageStatus.COMPLETED, **took)
+            return [runs[0].id, runs[1].id]
+
+        run_ids = await store.transact(add)
+        found = await store.read(lambda reads: reads.stage_times([*run_ids, NOBODY]))
+        assert sorted(found) == [("COMPLETED", NOON, NOON + HOUR), ("step", NOON - HOUR, NOON)]
         assert await store.read(lambda reads: reads.stage_times([])) == []
