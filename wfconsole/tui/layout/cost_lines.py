@@ -170,16 +170,16 @@ def split_line(sheet: CostSheet) -> list[Part | str]:
     if sheet.before is None:
         return []
     found = split(sheet.total, sheet.before)
-    parts: list[Part | str] = [(" against the period before ", "$quiet"), _coloured(found.change), ("  =", "$quiet")]
+    parts: list[Part | str] = [(" change ", "$quiet"), _coloured(found.change), (" =", "$quiet")]
     for name, amount in (
         ("runs", found.runs),
-        ("calls a run", found.calls),
-        ("tokens a call", found.tokens),
+        ("calls/run", found.calls),
+        ("tokens/call", found.tokens),
         ("price", found.price),
     ):
         parts += [(f"  {name} ", "$quiet"), _coloured(amount)]
     if found.unpriced:
-        parts.append(("  (known prices only)", "$status-retrying"))
+        parts.append(("  known prices only", "$status-retrying"))
     return parts
 
 
