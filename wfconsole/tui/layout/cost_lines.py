@@ -45,8 +45,9 @@ def columns_of(level: str, *, compare: bool) -> tuple[Column, ...]:
             Column("PRICE", 9, right=True, drop=5),
         )
     return (
-        Column(title, 24 if level != "day" else 10, grows=0 if level == "day" else 1),
-        Column("", BAR, drop=3, grows=1 if level == "day" else 0),
+        # No column grows: numbers far from what they are about can't be read.
+        Column(title, {"day": 10, "topic": 44}.get(level, 30)),
+        Column("", BAR, drop=3),
         Column("COST", 7, right=True),
         Column("", 2),
         Column("WASTED", 9, right=True, drop=4),
