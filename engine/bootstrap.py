@@ -16,6 +16,7 @@ from weakref import WeakSet
 from engine.blobs.database import DatabaseBlobStore
 from engine.blobs.filesystem import FilesystemBlobStore
 from engine.blobs.memory import MemoryBlobStore
+from engine.blobs.objects import blob_store_at
 from engine.commands import Command
 from engine.definition.ai import Cache
 from engine.definition.context import AIHelper
@@ -234,7 +235,7 @@ def open_engine(
     read_only: bool = False,
     durability: Durability = "full",
     persistence: Persistence | None = None,
-    blob_store: BlobStore | None = None,
+    blob_store: BlobStore | str | None = None,
     event_sink: EventSink | Sequence[EventSink] | None = None,
     clock: Clock | None = None,
     scheduler: Scheduler | None = None,
@@ -249,7 +250,8 @@ def open_engine(
 
     An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
     `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced;
-    several event sinks have a delivery state each. AI calls go to `providers` (settings by name, or adapters), are held
+    several event sinks have a delivery state each. `blob_store` may be an address too: `s3://bucket/prefix`,
+    `gs://…`, `az://…`, `file:///folder`. AI calls go to `providers` (settings by name, or adapters), are held
     to `budgets`, their words written as `ai_recording` says (whole, without secrets, or not at all) and, with
     `ai_cache`, answered as equal ones were before. Entering raises
     `StoreUnavailable`, `SchemaTooOld`, `SchemaTooNew`, or `EngineError` for an address that is none.
@@ -282,7 +284,7 @@ def _open(
     read_only: bool,
     durability: Durability,
     persistence: Persistence | None,
-    blobs: BlobStore | None,
+    blobs: BlobStore | str | None,
     sink: EventSink | Sequence[EventSink] | None,
     clock: Clock | None,
     actor: str | None,
@@ -292,6 +294,8 @@ def _open(
     ai_recording: Recording,
 ) -> Engine:
     REDACTOR.know([*secrets_of_environment(), *filter(None, [password_of(url)])])
+    if isinstance(blobs, str):
+        blobs = blob_store_at(blobs)
     if persistence is None:
         database = database_at(url)
         database.prepare(migrate, read_only=read_only)

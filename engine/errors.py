@@ -181,6 +181,8 @@ class AIUnavailable(AIError):
 
     reached = True
     """False when no connection came about: then nothing was asked, and nothing is to be paid."""
+    silent = False
+    """True when it took the request and said nothing: it may be paid, so it isn't asked again at once."""
 
 
 class AIBadRequest(AIError):
@@ -206,4 +208,4 @@ class BudgetExceeded(AIError):
 
     def __init__(self, scope: str, limit: Decimal, spent: Decimal) -> None:
         self.scope, self.limit, self.spent = scope, limit, spent
-        super().__init__(f"the budget of {scope} is spent: {spent} of {limit} US dollars")
+        super().__init__(f"the budget of {scope} is spent: {spent:f} of {limit:f} US dollars")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -13,11 +14,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from pgbouncer import NoPooler, find_pooler
+from pgbouncer import pooled as behind_a_pooler
 from postgres_server import (
     NoPostgres,
     create_database,
     drop_database,
+    empty_database,
     end_of_run,
+    schema_of,
     server_of_this_run,
     template_of_this_run,
 )
@@ -49,6 +54,16 @@ def postgres_server() -> str:
 @pytest.fixture
 def new_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
     """Makes fresh databases with our schema, for this test alone; gives their addresses."""
+    yield from _new_databases(postgres_server)
+
+
+@pytest.fixture(scope="module")
+def new_postgres_of_a_module(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """As `new_postgres`, for the tests of one module."""
+    yield from _new_databases(postgres_server)
+
+
+def _new_databases(postgres_server: str) -> Iterator[Callable[[], str]]:
     template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
     made: list[str] = []
 
@@ -67,12 +82,72 @@ def postgres_url(new_postgres: Callable[[], str]) -> str:
     return new_postgres()
 
 
+@pytest.fixture(scope="session")
+def _spare_databases(postgres_server: str) -> Iterator[list[str]]:
+    """Addresses of databases with our schema and nothing in them, for this process."""
+    spare: list[str] = []
+    yield spare
+    for url in spare:
+        drop_database(postgres_server, url.rpartition("/")[2])
+
+
+@pytest.fixture(scope="session")
+def _schema(postgres_server: str) -> str:
+    template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
+    return schema_of(f"{postgres_server.rpartition('/')[0]}/{template}")
+
+
+@pytest.fixture
+def reused_postgres(postgres_server: str, _spare_databases: list[str], _schema: str) -> Iterator[Callable[[], str]]:
+    """As `new_postgres`, for tests that leave the tables as they are: databases others used before, emptied."""
+    template = template_of_this_run(Path(os.environ[RUN_FOLDER]), postgres_server)
+    used: list[str] = []
+
+    def take() -> str:
+        if not _spare_databases:
+            _spare_databases.append(create_database(postgres_server, f"wfconsole_{uuid.uuid4().hex[:16]}", template))
+        used.append(_spare_databases.pop())
+        return used[-1]
+
+    yield take
+    for url in used:
+        if empty_database(url, _schema):
+            _spare_databases.append(url)
+        else:
+            drop_database(postgres_server, url.rpartition("/")[2])
+
+
+@pytest.fixture
+def reused_postgres_url(reused_postgres: Callable[[], str]) -> str:
+    """The address of an empty database with our schema, for tests that leave the tables as they are."""
+    return reused_postgres()
+
+
 @pytest.fixture
 def empty_postgres_url(postgres_server: str) -> Iterator[str]:
     """The address of a fresh database with nothing in it."""
     name = f"wfconsole_{uuid.uuid4().hex[:16]}"
     yield create_database(postgres_server, name)
     drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def pooled() -> Iterator[Callable[[str], str]]:
+    """Puts a pooler in transaction mode before a database; gives the address. On CI its absence is a failure."""
+    try:
+        find_pooler()
+    except NoPooler as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        yield lambda url: stack.enter_context(behind_a_pooler(url))
+
+
+@pytest.fixture
+def pooled_url(pooled: Callable[[str], str], postgres_url: str) -> str:
+    """The address of a fresh database with our schema, behind a pooler in transaction mode."""
+    return pooled(postgres_url)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -19,11 +19,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from engine.stores.postgres_connection import PostgresAddress
 from engine.stores.postgres_schema import upgrade_database
+from engine.stores.sql.migrate import VERSION_TABLE
 
 GIVEN = "WFCONSOLE_TEST_DATABASE_URL"
 _FAST = {
@@ -51,9 +53,9 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="wfconsole-pg-", dir=_ground()))
         self.folder.chmod(0o755)
         self._data = self.folder / "data"
-        self._run_as = _somebody_else()
+        self._run_as = somebody_else()
         self.programs = find_programs(self.folder, self._run_as)
-        self.port = _free_port()
+        self.port = free_port()
         if self._run_as:
             shutil.chown(self.folder, self._run_as)
         self._do("initdb", "-D", str(self._data), "-U", "wfconsole", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
@@ -66,7 +68,7 @@ class PostgresServer:
     def existing(cls, folder: Path, programs: Path) -> PostgresServer:
         """One that another process started."""
         self = cls.__new__(cls)
-        self.folder, self.programs, self._data, self._run_as = folder, programs, folder / "data", _somebody_else()
+        self.folder, self.programs, self._data, self._run_as = folder, programs, folder / "data", somebody_else()
         return self
 
     def url(self, database: str = "postgres") -> str:
@@ -84,7 +86,7 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _do(self, program: str, *arguments: str) -> None:
-        command = _as_user([str(self.programs / program), *arguments], self._run_as)
+        command = as_user([str(self.programs / program), *arguments], self._run_as)
         done = subprocess.run(
             command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", timeout=120
         )
@@ -121,11 +123,11 @@ def find_programs(ground: Path, user: str | None) -> Path:
 
 
 def _works(program: Path, user: str | None) -> bool:
-    done = subprocess.run(_as_user([str(program), "--version"], user), check=False, capture_output=True, cwd="/")
+    done = subprocess.run(as_user([str(program), "--version"], user), check=False, capture_output=True, cwd="/")
     return done.returncode == 0
 
 
-def _as_user(command: Sequence[str], user: str | None) -> list[str]:
+def as_user(command: Sequence[str], user: str | None) -> list[str]:
     if user is None:
         return list(command)
     group = str(pwd.getpwnam(user).pw_gid)
@@ -186,19 +188,55 @@ def create_database(url: str, name: str, template: str | None = None) -> str:
     return f"{url.rsplit('/', 1)[0]}/{name}"
 
 
+_SCHEMA = """
+SELECT md5(string_agg(class.relname || ':' || coalesce(attname, ''), ',' ORDER BY class.relname, attnum))
+FROM pg_class class LEFT JOIN pg_attribute ON attrelid = class.oid AND attnum > 0
+WHERE relnamespace = 'public'::regnamespace
+"""
+_OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def schema_of(url: str) -> str:
+    """Changes with every table, column and index."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return _one(connection, _SCHEMA)
+
+
+def empty_database(url: str, schema: str) -> bool:
+    """Take every row out, for the next test: that is much faster than a new database. False: it can't be used again,
+    since somebody is still in it or its tables are not as they were.
+    """
+    with psycopg.connect(url, autocommit=True, options="-c lock_timeout=1s") as connection:
+        if _one(connection, _OTHERS) or _one(connection, _SCHEMA) != schema:
+            return False
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        names = [name for (name,) in tables if name != VERSION_TABLE]
+        try:
+            connection.execute("; ".join(f'DELETE FROM "{name}"' for name in names))
+        except psycopg.Error:
+            return False
+    return True
+
+
+def _one(connection: psycopg.Connection[Any], query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
 def drop_database(url: str, name: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
 
 
-def _somebody_else() -> str | None:
+def somebody_else() -> str | None:
     """Postgres refuses to run as root."""
     if os.geteuid() != 0:
         return None

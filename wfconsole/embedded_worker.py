@@ -145,6 +145,8 @@ def environment(settings: Settings) -> dict[str, str]:
     file = settings.database_file
     given["WFCONSOLE_DB"] = f"sqlite:///{file.absolute()}" if file is not None else settings.database
     given["WFCONSOLE_WORKFLOWS"] = ",".join(settings.workflows)
+    if settings.blobs.url is not None:
+        given["WFCONSOLE_BLOBS"] = settings.blobs.url
     given["WFCONSOLE_READ_ONLY"] = given["WFCONSOLE_NO_WORKER"] = "0"
     home = Path(__file__).resolve().parent.parent
     installed = {Path(place).resolve() for place in (*site.getsitepackages(), site.getusersitepackages())}

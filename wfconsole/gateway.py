@@ -39,6 +39,7 @@ class Gateway:
             workflows=loaded.workflows,
             plugins=loaded.plugins,
             read_only=settings.read_only,
+            blob_store=settings.blobs.url,
             event_sink=configured_sinks(settings) if definitions else (),
             actor=settings.actor,
             providers=configured_providers(settings) if definitions else None,

@@ -100,5 +100,5 @@ NOTE: Operation[RunSummary] = Operation(
 
 EARLIER = Action("run.earlier", "[", "earlier", "the event, or the stage's attempt, before", _RUN, footer=False)
 LATER = Action("run.later", "]", "later", "the event, or the stage's attempt, after", _RUN, footer=False)
-FOLD = Action("run.fold", "z", "fold", "fold idle time in the timeline", _RUN)
+FOLD = Action("run.fold", "z", "fold", "fold stages side by side in the graph, idle time in the timeline", _RUN)
 RUN_TAB_ACTIONS: tuple[Action, ...] = (GIVE_UP, NOTE, EARLIER, LATER, FOLD)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 APP = "wfconsole"
 MEMORY_URLS = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _SQLITE_FILE = "sqlite:///"
-_TABLES = frozenset({"profiles", "keys", "sinks", "providers", "budgets", "ai"})
+_TABLES = frozenset({"profiles", "keys", "sinks", "providers", "budgets", "blobs", "ai"})
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -30,15 +30,31 @@ class SettingsError(ValueError):
     """The settings can't be used; the message is one line and says where."""
 
 
+class BlobSettings(BaseModel):
+    """What `[blobs]` may say: where large payloads and artifacts lie, if not with the database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str | None = None
+    """`s3://bucket/prefix`, `gs://…`, `az://container/…` or `file:///folder`."""
+
+    @field_validator("url")
+    @classmethod
+    def _shared(cls, url: str | None) -> str | None:
+        if url is not None and url.startswith("memory:"):
+            raise ValueError("blobs in memory are seen by one process only; use s3://, gs://, az:// or file:///")
+        return url or None
+
+
 class Profile(BaseModel):
     """What `[profiles.NAME]` may say; what is left out falls back to the settings around it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    db: str | None = None
+    db: str | None = Field(default=None, repr=False)
     workflows: tuple[str, ...] | None = None
     read_only: bool | None = None
     colour: str | None = None
     confirm: Literal["ask", "typed"] | None = None
+    blobs: BlobSettings | None = None
 
 
 class SinkSettings(BaseModel):
@@ -46,7 +62,7 @@ class SinkSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: Literal["webhook", "log"]
-    url: str = ""
+    url: str = Field(default="", repr=False)
     secret_env: str | tuple[str, ...] = ()
     """The variables that hold the signing secrets."""
     header_env: dict[str, str] = {}
@@ -83,7 +99,7 @@ class Settings(BaseModel):
     """Everything that can be set. Constructible directly; `load` merges the sources."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    db: str | None = None
+    db: str | None = Field(default=None, repr=False)
     """A database URL; None is the file in the user's data directory."""
     workflows: tuple[str, ...] = ()
     """`MODULE` or `MODULE:ATTR`; none at all means the sample workflows."""
@@ -102,8 +118,9 @@ class Settings(BaseModel):
     actor: str | None = None
     demo: bool = False
     keys: dict[str, str] = {}
+    blobs: BlobSettings = BlobSettings()
     sinks: dict[str, SinkSettings] = {}
-    providers: dict[str, Any] = Field(default={})
+    providers: dict[str, Any] = Field(default={}, repr=False)
     budgets: BudgetSettings = BudgetSettings()
     ai: AISettings = AISettings()
 
@@ -257,6 +274,7 @@ def _rewrite(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     readers: dict[str, Callable[[str, str], object]] = {
         "db": _text,
+        "blobs": lambda _, text: {"url": text},
         "workflows": lambda _, text: [part.strip() for part in text.split(",") if part.strip()],
         "profile": _text,
         "theme": _text,

@@ -59,24 +59,24 @@ class Wire:
     def _provider(self) -> str:
         return self._endpoint.provider
 
-    @property
     def _pace(self) -> Pace:
         return pace_of(f"{self._provider} {self._endpoint.base_url}", self._endpoint.settings.limits)
 
     async def json(self, ask: Ask) -> Json:
         """The answer, read as JSON."""
-        body = await self._asked(ask, _read)
+        body = await self._asked(ask, self._pace(), _read)
         try:
             return loads(body)
         except (ValueError, NotJson) as error:
             raise AIBadResponse(f"no JSON: {body[:200]!r}", provider=self._provider) from error
 
     async def text(self, ask: Ask) -> str:
-        return (await self._asked(ask, _read)).decode(errors="replace")
+        return (await self._asked(ask, self._pace(), _read)).decode(errors="replace")
 
     async def events(self, ask: Ask) -> AsyncIterator[Json]:
         """The data of the server-sent events, each read as JSON. What fails before the first byte is tried again."""
-        response = await self._asked(ask, _opened, keep=True)
+        pace = self._pace()
+        response = await self._asked(ask, pace, _opened, keep=True)
         try:
             async for data in _events(response):
                 if data == "[DONE]":
@@ -90,28 +90,28 @@ class Wire:
         except httpx.HTTPError as error:
             raise self._broken(error, ask) from error
         finally:
-            self._pace.leave()
+            pace.leave()
             await response.aclose()
 
     def correct(self, guessed: int, used: int) -> None:
-        self._pace.correct(guessed, used)
+        self._pace().correct(guessed, used)
 
     async def _asked(
-        self, ask: Ask, take: Callable[[httpx.Response], Coroutine[Any, Any, T]], *, keep: bool = False
+        self, ask: Ask, pace: Pace, take: Callable[[httpx.Response], Coroutine[Any, Any, T]], *, keep: bool = False
     ) -> T:
         """What `take` makes of a success. With `keep` the response stays open and its turn taken."""
         retries = self._endpoint.settings.max_retries
         attempt = 0
         while True:
             attempt += 1
-            await self._pace.enter(ask.tokens)
+            await pace.enter(ask.tokens)
             kept = False
             try:
                 taken, error = await self._attempt(ask, take, keep)
                 kept = keep and error is None
             finally:
                 if not kept:
-                    self._pace.leave()
+                    pace.leave()
             if error is None:
                 assert taken is not None
                 return taken
@@ -119,7 +119,7 @@ class Wire:
             if attempt > retries or wait is None:
                 raise error
             if isinstance(error, AIRateLimited):
-                self._pace.hold(wait)
+                pace.hold(wait)
             await asyncio.sleep(wait)
 
     async def _attempt(
@@ -171,19 +171,19 @@ class Wire:
         return error_for(self._provider, ask.model, response.status_code, said, body, _retry_after(response.headers))
 
     def _broken(self, error: httpx.HTTPError, ask: Ask) -> AIError:
-        """The connection failed. Silence isn't asked again: the answer may have been paid for already."""
+        """The connection failed, or was silent for too long."""
         silent = isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
         seconds = ask.timeout or self._endpoint.settings.timeout
         said = f"no answer in {seconds:g} s" if silent else f"{type(error).__name__}: {error}"
         made = AIUnavailable(without_secrets(said, self._endpoint.secrets()), provider=self._provider)
-        made.retry_after = LONGEST_WAIT + 1 if silent else None
+        made.silent = silent
         made.reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol)
         return made
 
 
 def _wait(error: AIError, attempt: int) -> float | None:
     """The seconds until it is worth asking again; None when it isn't."""
-    if not isinstance(error, AIRateLimited | AIUnavailable):
+    if not isinstance(error, AIRateLimited | AIUnavailable) or (isinstance(error, AIUnavailable) and error.silent):
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_WAIT else None

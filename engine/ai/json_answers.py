@@ -15,10 +15,11 @@ from engine.model.redaction import fit_to_write
 
 WRAPPED = "value"
 MOST_SAID = 1_000
-_STRICT_KEYWORDS = frozenset(
+_STRICT_KEYWORDS = frozenset({"type", "enum", "const", "title", "description"})
+_BOUNDS = frozenset(
     {
-        *("type", "enum", "const", "title", "description", "pattern"),
-        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        *("minItems", "maxItems", "pattern"),
     }
 )
 _STRICT_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
@@ -87,23 +88,25 @@ def with_instruction(system: str | None, json_schema: Json) -> str:
     return "\n\n".join(part for part in (system, instruction(json_schema)) if part)
 
 
-def strict(json_schema: Json) -> Json | None:
+def strict(json_schema: Json, *, bounds: bool = True) -> Json | None:
     """The schema as strict servers take it: every field required, nothing added, no finer rules than they know.
 
-    None where it has no such form. The answer is validated against the whole schema all the same.
+    Without `bounds`, no limits of numbers and lists either. None where it has no such form. The answer is validated
+    against the whole schema all the same.
     """
+    keywords = _STRICT_KEYWORDS | _BOUNDS if bounds else _STRICT_KEYWORDS
     if "$ref" in json_schema and "$defs" not in json_schema:
         return {"$ref": json_schema["$ref"]}
     made: dict[str, Json] = {}
     for key, value in json_schema.items():
         if key in ("properties", "$defs"):
-            made[key] = _each(value)
+            made[key] = _each(value, bounds)
         elif key in ("anyOf", "oneOf"):
-            options = [strict(one) for one in value]
+            options = [strict(one, bounds=bounds) for one in value]
             made["anyOf"] = None if None in options else options
         elif key == "items":
-            made[key] = strict(value)
-        elif key in _STRICT_KEYWORDS or (key == "format" and value in _STRICT_FORMATS):
+            made[key] = strict(value, bounds=bounds)
+        elif key in keywords or (key == "format" and value in _STRICT_FORMATS):
             made[key] = value
         if made.get(key, True) is None or made.get("anyOf", True) is None:
             return None
@@ -116,6 +119,6 @@ def strict(json_schema: Json) -> Json | None:
     return made if made.keys() & {"type", "$ref", "anyOf", "enum", "const"} else None
 
 
-def _each(named: Json) -> Json | None:
-    made = {name: strict(one) for name, one in named.items()}
+def _each(named: Json, bounds: bool) -> Json | None:
+    made = {name: strict(one, bounds=bounds) for name, one in named.items()}
     return None if any(one is None for one in made.values()) else made

@@ -21,6 +21,7 @@ from engine.definition.ai import Cache
 from engine.errors import (
     AIAuthError,
     AIBadRequest,
+    AIBadResponse,
     AIError,
     AIRateLimited,
     AIUnavailable,
@@ -224,10 +225,13 @@ async def cost_of(record: AICallRecord, answer: TextAnswer | EmbedAnswer, *, bat
 
 
 def typed(error: BaseException, provider: str) -> BaseException:
-    """What a call raises: our errors as they are, a `ValueError` about an answer and a provider's surprises as ours."""
+    """What a call raises: our own errors as they are, a provider's surprises as ours."""
     if isinstance(error, EngineError) or not isinstance(error, Exception):
         return error
-    return AIUnavailable(f"{type(error).__name__}: {fit_to_write(str(error))[:500]}", provider=provider)
+    said = f"{type(error).__name__}: {fit_to_write(str(error))[:500]}"
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+        return AIBadResponse(f"the answer can't be read: {said}", provider=provider)
+    return AIUnavailable(said, provider=provider)
 
 
 def _price_of_nothing(error: BaseException) -> Decimal | None:

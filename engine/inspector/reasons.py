@@ -85,7 +85,7 @@ def fleet_facts(live: Sequence[WorkerRecord], able: Sequence[WorkerRecord]) -> d
 
 def money_facts(situation: Situation, error: str | None) -> dict[str, Any]:
     """What the run has spent, and what an operator allowed it, if one did."""
-    return {"error": error, "spent": situation.run.total_cost or Decimal(0), "limit": situation.limits.get("")}
+    return {"error": error, "spent": situation.run.total_cost or Decimal(0), "allowed": situation.limits.get("")}
 
 
 def _wants_money(stage: StageRow) -> bool:

@@ -207,7 +207,7 @@ class CallLog:
         for account in accounts:
             if account.is_near(self._desk.ledger.budgets.warn) and account.kind not in self._warned:
                 self._warned.add(account.kind)
-                facts = {"budget": account.kind, "limit": str(account.limit), "spent": str(account.spent)}
+                facts = {"budget": account.kind, "limit": f"{account.limit:f}", "spent": f"{account.spent:f}"}
                 said = "spent" if account.is_spent else "nearly spent"
                 self._said.log(LogLevel.WARN, f"the budget of {account.scope} is {said}", facts)
 

@@ -50,6 +50,8 @@ class Failed:
     code: str | None
     """Of an error the engine itself raised; it also begins the text."""
     retryable: bool
+    wait: timedelta | None = None
+    """What whoever refused asked for before the next try."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,13 @@ from engine.kernel.children import Order, run_child
 from engine.kernel.ending import Completed, Crashed, Ending, Failed, Held, Suspended
 from engine.kernel.outputs import LoadedOutputs, group_input, keep_output, load_texts, put_blob
 from engine.kernel.reporter import LiveReporter
-from engine.kernel.rules.retry import LONGEST
+from engine.kernel.rules.retry import LONGEST, LONGEST_ASKED
 from engine.kernel.stage_storage import BlobStorage
 from engine.kernel.threads import BodyThreads
 from engine.model.budgets import BUDGET_CODE
 from engine.model.json import Json, NotJson, clean_text, dumps, loads
 from engine.model.records import ArtifactRecord, Claimed, StageRecord
-from engine.model.redaction import fit_to_write
+from engine.model.redaction import fit_to_write, redact_json
 from engine.ports.blobs import BlobStore
 from engine.ports.clock import Clock
 
@@ -142,7 +142,7 @@ class Executor:
         artifacts = [
             await self._keep_artifact(claimed, prefix, name, content) for name, content in wrapped.artifacts.items()
         ]
-        metrics = _plain(dict(wrapped.metrics)) if wrapped.metrics else None
+        metrics = _plain(redact_json(dict(wrapped.metrics))) if wrapped.metrics else None
         return Completed(output, artifacts, metrics)
 
     async def _keep_artifact(self, claimed: Claimed, prefix: str, name: str, content: Json | bytes) -> ArtifactRecord:
@@ -279,4 +279,6 @@ def failure(error: BaseException) -> Failed:
         text = f"{code}: {text}"
     elif type(error) not in (Exception, NonRetryable):
         text = f"{type(error).__name__}: {text}"
-    return Failed(text, code, retryable=not isinstance(error, _FATAL))
+    asked = error.retry_after if isinstance(error, AIError) else None
+    wait = None if asked is None else timedelta(seconds=min(asked, LONGEST_ASKED.total_seconds()))
+    return Failed(text, code, retryable=not isinstance(error, _FATAL), wait=wait)

@@ -55,6 +55,8 @@ class Settling:
             case Held():
                 return self._hold(stage, delivery, ending, free)
             case GivenBack():
+                # Its calls may end after this worker has.
+                changes.work.ai_calls.interrupt_attempts([(job.run_id, job.stage_id, job.attempt)])
                 changes.finish_job(claimed.lease, free._replace(status=JobStatus.PENDING, tries=job.tries - 1))
                 self._requeue(stage, None, "given back: the worker stopped", tries=job.tries - 1)
                 return Settled("given-back")
@@ -107,7 +109,7 @@ class Settling:
     def _fail_or_retry(self, stage: StageRecord, delivery: Delivery, ending: Failed, free: JobRecord) -> Settled:
         changes, claimed, job = self.changes, delivery.claimed, delivery.claimed.job
         policy = self.course.plan(changes.run(job.run_id)).stage(job.stage_id).retry
-        again = after_failure(policy, tries=job.tries, retryable=ending.retryable, draw=random.random)
+        again = after_failure(policy, tries=job.tries, retryable=ending.retryable, draw=random.random, wait=ending.wait)
         if again is None:
             changes.finish_job(
                 claimed.lease,

@@ -17,7 +17,10 @@ class Watch(Protocol):
     wake-up."""
 
     async def wait(self, timeout: float | None) -> bool:
-        """Until something was committed by any process (True), or `timeout` seconds passed (False)."""
+        """Until something was committed by any process (True), or `timeout` seconds passed (False).
+
+        Where a store can only guess at others' commits, now and then True for nothing.
+        """
 
     def wake(self) -> None:
         """End the wait; from any thread."""

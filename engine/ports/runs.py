@@ -25,8 +25,8 @@ class RunStore(Protocol):
         """Inputs as JSON texts, by run id."""
 
     def save(self, runs: Sequence[RunRecord]) -> None:
-        """Write everything of these runs but id and input, `version` raised by one; the stored version must be the
-        given one.
+        """Write everything of these runs but identity, input and what their AI calls add up to, `version` raised by
+        one; the stored version must be the given one.
 
         Raises `RuntimeError` if it isn't: the caller forgot to lock.
         """

@@ -28,7 +28,7 @@ class StageStore(Protocol):
         """(run id, stage id, group, output text) of every COMPLETED stage of these runs."""
 
     def save(self, stages: Sequence[StageRecord]) -> None:
-        """Write everything of these rows but identity and input."""
+        """Write everything of these rows but identity, input and what their AI calls add up to."""
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove rows (their attempts were archived before)."""

@@ -85,7 +85,7 @@ class PostgresStore:
     def _begin_reading(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect(self._address, "reader")
+            connection = connect(self._address, "reader", read_only=True)
             self._local.connection = connection
             self._opened.append(connection)
         asked = time.monotonic()

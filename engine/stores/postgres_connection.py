@@ -62,8 +62,11 @@ class PostgresAddress:
         return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in _SETTINGS.items())
 
 
-def connect(address: PostgresAddress, role: str) -> Connection:
-    """A connection in autocommit mode: who uses it says BEGIN and COMMIT. Raises SQLAlchemy's and psycopg's errors."""
+def connect(address: PostgresAddress, role: str, *, read_only: bool = False) -> Connection:
+    """A connection in autocommit mode: who uses it says BEGIN and COMMIT. Raises SQLAlchemy's and psycopg's errors.
+
+    With `read_only` each transaction is, unless it says otherwise; behind a pooler only those that say so.
+    """
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": f"wfconsole:{role}:{os.getpid()}",
@@ -78,7 +81,8 @@ def connect(address: PostgresAddress, role: str) -> Connection:
     engine = create_engine(address.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
     connection = engine.connect()
     if not address.pooled:
-        driver(connection).execute("; ".join(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()))
+        settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
+        driver(connection).execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
     return connection
 
 

@@ -13,8 +13,10 @@ import random
 import select
 import threading
 import time
+from typing import Any
 
 import psycopg
+from psycopg.pq import ExecStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,6 +29,8 @@ CHANNEL = "wfconsole_news"
 TOGETHER_SECONDS = 0.005
 """How long notifications are gathered into one."""
 CHECK_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
+"""How long a line may owe an answer. One that something in between keeps open would owe it for ever."""
 LONGEST_PAUSE = 5.0
 POLL_SECONDS = 0.25
 
@@ -75,7 +79,7 @@ class Listener:
             os.write(self._ring, b"!")
 
     def _run(self) -> None:
-        pause = 0.1
+        pause, said = 0.1, float("-inf")
         while not self._stopping.is_set():
             connection: Connection | None = None
             began = time.monotonic()
@@ -89,7 +93,9 @@ class Listener:
                     self._watches.wake_all()
                     self._listen(connection)
             except (SQLAlchemyError, psycopg.Error, OSError) as error:
-                log.debug("waking up goes by the clock only: %s", unavailable(error))
+                if time.monotonic() - said >= 1.0:
+                    said = time.monotonic()
+                    log.debug("waking up goes by the clock only: %s", unavailable(error))
             finally:
                 drop(connection)
             if time.monotonic() - began > LONGEST_PAUSE:
@@ -105,13 +111,13 @@ class Listener:
             if self._news.is_set():
                 self._stopping.wait(TOGETHER_SECONDS)
                 self._news.clear()
-                answers(connection, f"NOTIFY {CHANNEL}")
+                self._ask(line, f"NOTIFY {CHANNEL}")
             for heard in line.notifies(timeout=0):
                 if heard.pid != mine:
                     self._watches.wake_all()
             left = checked + CHECK_SECONDS - time.monotonic()
             if left <= 0:
-                if not answers(connection, "SELECT 1 FROM pg_listening_channels()"):
+                if not self._ask(line, "SELECT 1 FROM pg_listening_channels()"):
                     return
                 checked, left = time.monotonic(), CHECK_SECONDS
             if self._news.is_set():
@@ -120,6 +126,27 @@ class Listener:
             if self._bell in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._bell, 4096)
+
+    def _ask(self, line: psycopg.Connection[Any], statement: str) -> bool:
+        """Whether the answer has a row. Raises `OSError` when none comes in time."""
+        wire, give_up = line.pgconn, time.monotonic() + ANSWER_SECONDS
+        wire.send_query(statement.encode())
+        wire.flush()
+        while wire.is_busy():
+            left = give_up - time.monotonic()
+            if left <= 0 or self._stopping.is_set():
+                raise TimeoutError("the line gives no answer")
+            select.select([line.fileno()], [], [], min(left, POLL_SECONDS))
+            wire.consume_input()
+        rows = 0
+        while (result := wire.get_result()) is not None:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
+            rows += result.ntuples
+        while (heard := wire.notifies()) is not None:
+            if heard.be_pid != line.info.backend_pid:
+                self._watches.wake_all()
+        return rows > 0
 
     def _look(self, connection: Connection) -> None:
         """A new transaction anywhere on the server counts as news: seldom wrong, and never late."""

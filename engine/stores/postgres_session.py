@@ -54,6 +54,7 @@ class PostgresSession:
         self._writer = new_token()
         self._connection: Connection | None = None
         self._backend = 0
+        self._began: datetime | None = None
         self._closing = threading.Event()
 
     def begin(self) -> Connection:
@@ -75,8 +76,8 @@ class PostgresSession:
             self._connection = self._connect()
         asked = time.monotonic()
         settings = self._address.transaction_settings
-        told = answers(self._connection, f"BEGIN; {settings}SELECT clock_timestamp(), pg_backend_pid()")
-        instant, self._backend = told[-1]
+        told = answers(self._connection, f"BEGIN; {settings}SELECT clock_timestamp(), now(), pg_backend_pid()")
+        instant, self._began, self._backend = told[-1]
         if isinstance(self._clock, DatabaseClock):
             self._clock.sample(instant, asked, time.monotonic())
         return self._connection
@@ -128,17 +129,17 @@ class PostgresSession:
 
     def _was_committed(self, mark: str) -> bool:
         """Look the lost commit up, for as long as it takes: to guess would lose work or do it twice."""
-        lost, pause, said = self._backend, 0.05, 0.0
+        lost, began, pause, said = self._backend, self._began, 0.05, 0.0
         while True:
             self._drop()
             try:
                 connection = self._connection = self._connect()
-                # The lost session may yet be at it: end it, then wait for its hold on the mark.
+                # The lost session may yet be at it: end it, then wait for its hold on the mark. If it is in another
+                # transaction by now, it serves somebody else, as a pooler has it.
                 answers(
                     connection,
                     f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {int(lost)}"  # noqa: S608
-                    " AND application_name LIKE 'wfconsole:writer:%' AND usename = current_user"
-                    " AND pid <> pg_backend_pid()",
+                    f" AND xact_start = '{began}' AND usename = current_user AND pid <> pg_backend_pid()",
                 )
                 query = f"SELECT mark FROM writer_marks WHERE writer = '{self._writer}' FOR UPDATE"  # noqa: S608
                 found = answers(connection, query)

@@ -138,7 +138,7 @@ async def test_a_provider_of_ones_own_is_asked(log: MemoryLog, monkeypatch: pyte
             return TextAnswer(f"{request.model} says hi\x00")
 
         async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
-            raise KeyError("no streams here")
+            raise RuntimeError("no streams here")
             yield Piece()
 
         async def embed(self, request: EmbedRequest) -> EmbedAnswer:
@@ -150,7 +150,7 @@ async def test_a_provider_of_ones_own_is_asked(log: MemoryLog, monkeypatch: pyte
     ai = create_ai_helper("t", log, providers=directories.PROVIDERS)
     result = await ai.generate_text("mine/m1", "go")
     assert (result.text, result.cost) == ("m1 says hi\ufffd", None)
-    with pytest.raises(AIUnavailable, match="KeyError"):
+    with pytest.raises(AIUnavailable, match="RuntimeError"):
         await ai.stream_text("mine/m1", "go").result()
     with pytest.raises(AIBadResponse, match="1 vectors for 2 texts"):
         await ai.embed("mine/m1", ["a", "b"])
@@ -267,7 +267,9 @@ async def test_steps_with_tools_have_an_end(ai: LoggedAI, log: MemoryLog, fake: 
     def again() -> str:
         return "again"
 
-    result = await ai.generate_text("a/b", "go", tools=[again], max_steps=3)
+    result = await ai.generate_text("a/b", "go", tools=[again], tool_choice="required", max_steps=3)
+    requests = [call.request for call in fake.calls if isinstance(call.request, TextRequest)]
+    assert [request.tool_choice for request in requests] == ["required", "auto", "auto"]
     assert (len(log.rows), result.finish_reason) == (3, "tool_calls")
 
 

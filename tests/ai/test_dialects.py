@@ -156,6 +156,15 @@ async def test_b197_options_are_handed_on_with_embeddings_and_win(log: MemoryLog
     assert server.asked[0].json["generationConfig"] == {"topK": 3}
 
 
+async def test_more_texts_than_a_provider_takes_are_one_call_in_portions(log: MemoryLog) -> None:
+    portions = [answer({"embeddings": [{"values": [n]}] * size}) for n, size in enumerate((100, 100, 50))]
+    act: Act = lambda ai: ai.embed("google/x", [f"text {n}" for n in range(250)])  # noqa: E731
+    server, result = await asked(log, act, *portions)
+    assert [len(one.json["requests"]) for one in server.asked] == [100, 100, 50]
+    assert [result.embeddings[n] for n in (0, 99, 100, 249)] == [[0.0], [0.0], [1.0], [2.0]]
+    assert log.row.prompt == "[250 texts]"
+
+
 async def test_objects_are_asked_for_natively(log: MemoryLog) -> None:
     act: Act = lambda ai: ai.generate_object("openai/x", "p", Verdict)  # noqa: E731
     server, result = await asked(log, act, openai('{"good": true, "why": "so"}'))
@@ -167,6 +176,14 @@ async def test_objects_are_asked_for_natively(log: MemoryLog) -> None:
     assert server.asked[0].json["temperature"] == 0
 
     act = lambda ai: ai.generate_object("anthropic/x", "p", Verdict)  # noqa: E731
+    server, result = await asked(log, act, anthropic({"type": "text", "text": '{"good": true, "why": ""}'}))
+    sent = server.asked[0].json
+    assert sent["output_config"]["format"]["type"] == "json_schema"
+    assert sent["output_config"]["format"]["schema"]["additionalProperties"] is False
+    assert "tools" not in sent
+    assert result.object == Verdict(good=True)
+
+    act = lambda ai: ai.generate_object("anthropic/claude-3-haiku", "p", Verdict)  # noqa: E731
     used = {"type": "tool_use", "id": "t", "name": "answer", "input": {"good": False}}
     server, result = await asked(log, act, anthropic(used, stop="tool_use"))
     assert server.asked[0].json["tool_choice"] == {"type": "tool", "name": "answer"}

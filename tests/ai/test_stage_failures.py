@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -73,3 +74,12 @@ async def test_what_may_pass_is_retried_under_its_name(error: AIError) -> None:
     (stage_view,) = run.stages
     assert stage_view.retry_at is not None
     assert (stage_view.error_code, stage_view.error) == (type(error).__name__, f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("seconds", [300, 1e300, float("inf")])
+async def test_a_provider_that_asks_for_time_gets_it(seconds: float) -> None:
+    run = await run_that_raises(AIRateLimited("busy", status=429, retry_after=seconds))
+    (stage_view,) = run.stages
+    assert stage_view.retry_at is not None
+    assert stage_view.started_at is not None
+    assert timedelta(minutes=5) <= stage_view.retry_at - stage_view.started_at <= timedelta(minutes=61)

@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from memory_log import MemoryLog
 from scripted_server import answer, serving, stream
@@ -125,6 +126,42 @@ async def test_what_stays_is_a_typed_error(
     assert (log.row.status, log.row.error_code, log.row.cost) == ("error", error.__name__, cost)
     assert KEY not in str(caught.value)
     assert KEY not in repr(log.row)
+
+
+NONSENSE: list[Any] = [
+    *(None, 7, "text", [], {}, {"choices": 7}, {"choices": [7]}, {"choices": [{"message": None}]}),
+    *({"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "many"}},),
+    *({"content": 7}, {"content": [7]}, {"content": [{"type": "text", "text": "x"}], "usage": {"input_tokens": [7]}}),
+    *({"candidates": 7}, {"candidates": [7]}, {"candidates": [{"content": 7}]}),
+    *({"candidates": [{"content": {"parts": [7]}}]}, {"data": [{}]}, {"data": [{"embedding": ["x"]}]}),
+    *({"embeddings": [{}]}, {"embeddings": [{"values": 7}]}),
+]
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+async def test_nonsense_is_an_answer_that_cannot_be_read(log: MemoryLog, said: Any) -> None:
+    async with serving(answer(said)) as server:
+        apis = {"a": "openai", "b": "anthropic", "c": "google"}
+        providers = Providers({name: {"api": api, "base_url": server.url} for name, api in apis.items()})
+        ai = create_ai_helper("tests", log, providers=providers)
+        for name in apis:
+            with pytest.raises(AIBadResponse):
+                await ai.generate_text(f"{name}/m", "hello")
+        for name in ("a", "c"):
+            with pytest.raises(AIBadResponse):
+                await ai.embed(f"{name}/m", "hello")
+    assert {row.error_code for row in log.rows} == {"AIBadResponse"}
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3600", 3600), ("1.5", 1.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", None), ("-7", None), ("", None),
+        ("99999999999999999999", 1e20), ("1e5", None), ("nan", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_whatever_it_says(header: str, seconds: float | None) -> None:
+    assert http._retry_after(httpx.Headers({"retry-after": header})) == seconds
 
 
 async def test_nobody_at_home(ai: LoggedAI, log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> None:

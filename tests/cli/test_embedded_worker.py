@@ -143,6 +143,7 @@ def test_nothing_secret_is_on_the_command_line(tmp_path: Path) -> None:
 
 def test_the_child_opens_the_same_file_wherever_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    assert environment(Settings(blobs={"url": "s3://bucket"}))["WFCONSOLE_BLOBS"] == "s3://bucket"
     assert environment(Settings(db="sqlite:///a.db"))["WFCONSOLE_DB"] == f"sqlite:///{tmp_path / 'a.db'}"
 
 

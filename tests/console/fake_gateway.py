@@ -13,6 +13,8 @@ from console_samples import NOON, detail, mixed_runs, plan, summary
 from fake_places import FakePlaces
 
 from engine.commands import (
+    AnnotateRun,
+    AnnotateRunResult,
     CancelRun,
     CancelRunResult,
     Command,
@@ -20,6 +22,8 @@ from engine.commands import (
     CreateRunResult,
     DiscardDeadLetters,
     DiscardDeadLettersResult,
+    FailStage,
+    FailStageResult,
     PauseWorkflow,
     PauseWorkflowResult,
     PollNow,
@@ -73,7 +77,7 @@ class FakeInspector(FakePlaces):
         self.values: dict[str, list[AttemptValues]] = {}
         self.states: dict[str, Any] = {}
         self.files: dict[str, bytes] = {}
-        self.calls: list[AICallView] = []
+        self.ai: list[AICallView] = []
         self.prices: dict[str, Decimal] = {}
         self.usual: dict[str, UsualTimes] = {}
         self.changes: dict[str, dict[str, Any]] = {}
@@ -218,13 +222,13 @@ class FakeInspector(FakePlaces):
         await self._answer()
         if run_id is None:
             return self.calls_of_all(**_)
-        found = [call for call in reversed(self.calls) if call.run_id == run_id]
+        found = [call for call in reversed(self.ai) if call.run_id == run_id]
         found = [call for call in found if stage_id in (None, call.stage_id) and status in (None, call.status)]
         return Page[AICallView](items=found)
 
     async def ai_call(self, call_id: str) -> AICallView:
         await self._answer()
-        return next(call for call in (*self.calls, *self.calls_of_all().items) if call.id == call_id)
+        return next(call for call in (*self.ai, *self.calls_of_all().items) if call.id == call_id)
 
     async def expected_cost(self, workflow_id: str, stage_ids: Sequence[str]) -> ExpectedCost:
         await self._answer()
@@ -364,6 +368,10 @@ class FakeGateway:
         if refusal is not None:
             raise refusal
         self.commands.append(command)
+        if isinstance(command, FailStage):
+            return FailStageResult(failed=True)
+        if isinstance(command, AnnotateRun):
+            return AnnotateRunResult(written=len(command.attributes))
         if isinstance(command, PollNow):
             return PollNowResult(stages=["embed"])
         if isinstance(command, CreateRun):

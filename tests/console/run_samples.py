@@ -139,7 +139,7 @@ def told_run() -> FakeGateway:
     kept = ("completed_at", "duration_ms", "stages", "total_tokens")
     inspector.changes[RUN] = {name: getattr(whole, name) for name in kept}
     inspector.history = history()
-    inspector.calls = [call(1, status="error", error="AIRateLimited: 429", response=None), call(2)]
+    inspector.ai = [call(1, status="error", error="AIRateLimited: 429", response=None), call(2)]
     inspector.actions = [action(1, "run.retryFailed", 3.5, reason="after the outage")]
     inspector.notes = [note(1, "asked the vendor", 4.5)]
     inspector.values = {"embed": [values(1), values(2, error="AIRateLimited: 429 again")]}

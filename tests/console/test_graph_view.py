@@ -131,6 +131,7 @@ async def test_the_focused_box_is_scrolled_into_sight() -> None:
     groups = [["start"], [f"part-{n}" for n in range(20)]]
     async with opened(detail(groups, []), size=(80, 10)) as (view, pilot, _):
         view.focused_stage = "part-19"
+        assert view.toggle_fold()
         await pilot.pause()
         assert any("part-19" in line for line in screen_text(view))
 
@@ -149,3 +150,23 @@ async def test_a_run_without_stages_says_so() -> None:
         await pilot.press("j", "l", "g", "enter")
         assert screen_text(view)[0] == " No stages"
         assert view.focused_stage is None
+
+
+async def test_r07_a_large_group_is_folded_and_z_opens_it() -> None:
+    groups = [["start"], [f"part-{n}" for n in range(20)], ["end"]]
+    stages = [stage("start", 0, StageStatus.COMPLETED)]
+    stages += [stage(f"part-{n}", 1, StageStatus.FAILED if n == 7 else StageStatus.COMPLETED) for n in range(20)]
+    async with opened(detail(groups, stages), size=(100, 30)) as (view, pilot, _):
+        text = "\n".join(screen_text(view))
+        assert "part x20 (19 ok, 1 failed)" in text
+        assert view.focused_stage == "part-7", "the folded group stands for the stage worst off"
+        await pilot.press("h", "l")
+        assert view.focused_stage == "part-7"
+        assert view.toggle_fold()
+        view.show(detail(groups, stages), NOW)
+        assert "part-19" in view.drawn.boxes
+        assert view.toggle_fold()
+        assert set(view.drawn.boxes) == {"start", "part-7", "end"}
+        await pilot.press("l")
+        assert view.focused_stage == "end"
+        assert not view.toggle_fold(), "a stage that is alone has nothing to fold"

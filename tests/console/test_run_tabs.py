@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from textual.pilot import Pilot
 
 from engine.inspector import Delivery, RunStatus
 from wfconsole.tui.app import WorkflowConsole
-from wfconsole.tui.files import file_name, save
+from wfconsole.tui.files import editable_json, file_name, save
 from wfconsole.tui.panes.values import LARGE, as_text, weight
 from wfconsole.tui.run_events import joined_events
 from wfconsole.tui.screens.diff import DiffScreen
@@ -148,7 +149,7 @@ async def test_r10_calls_their_sum_what_was_wasted_and_each_in_full() -> None:
 
 async def test_r10_an_unknown_price_is_a_question_mark() -> None:
     gateway = told_run()
-    gateway.inspector.calls = [call(1, cost=None)]
+    gateway.inspector.ai = [call(1, cost=None)]
     async with opened(gateway, run=RUN, tab="ai") as (app, pilot):
         await shown(app, pilot, "1 without a price")
         assert " ? " in line_with(app, "embed#1")
@@ -229,6 +230,14 @@ def test_files_have_tame_names_and_never_replace_one(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["a-b.txt", "a-b-2.txt", "a-b-3.txt"]
     assert [path.read_bytes() for path in paths] == [b"\0", b"\1", b"\2"]
     assert paths[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_r19_json_to_edit_holds_nothing_that_steers_and_means_the_same() -> None:
+    value = {"a\u202e\x9b": "\x1b]52;\u200b caf\u00e9 \u65e5 \U000e0001\ud800", "n": [2**70, 1.5, None, True]}
+    text = editable_json(value)
+    assert text.replace("\n", "").isprintable()
+    assert "caf\u00e9 \u65e5" in text
+    assert json.loads(text) == value
 
 
 def test_what_is_text_and_what_is_large() -> None:

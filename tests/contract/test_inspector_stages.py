@@ -55,7 +55,7 @@ async def test_what_a_waiting_stage_remembers(store: InspectedStore) -> None:
     assert await store.inspector.suspended_state(run.id, "extract") is None
 
 
-async def test_an_artifact_is_read_by_name_of_the_latest_attempt_or_a_named_one(store: InspectedStore) -> None:
+async def test_b187_an_artifact_is_read_by_name_of_the_latest_attempt_or_a_named_one(store: InspectedStore) -> None:
     run = store.run()
     store.artifact(run, "extract", 1, "page.md")
     store.artifact(run, "extract", 2, "page.md")
@@ -69,7 +69,7 @@ async def test_an_artifact_is_read_by_name_of_the_latest_attempt_or_a_named_one(
     assert await store.inspector.artifact(run.id, "extract", "\x00") is None
 
 
-async def test_an_artifact_whose_blob_is_gone_is_none(store: InspectedStore) -> None:
+async def test_b187_an_artifact_whose_blob_is_gone_is_none(store: InspectedStore) -> None:
     run = store.run()
     store.artifact(run, "extract", 1, "page.md")
     assert await store.inspector.artifact(run.id, "extract", "page.md") is None

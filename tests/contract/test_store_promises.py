@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from promised_stores import InMemory, OnEach, OnFile, OnPostgres, WithoutNotify
 
-import pytest
-
-from engine.ports.persistence import Persistence
-from engine.stores.databases import PostgresDatabase, database_at
-from engine.stores.sqlite import SqliteStore
-from engine.testing.conformance import JobPromises, OutboxPromises, StorePromises, WatchPromises
-
-
-class OnFile:
-    @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[Persistence]:
-        database = database_at(f"sqlite:///{tmp_path / 'runs.db'}")
-        database.prepare("auto", read_only=False)
-        store = database.store(database.clock(), read_only=False, durability="full")
-        yield store
-        await store.close()
-
-
-class InMemory:
-    @pytest.fixture
-    async def store(self) -> AsyncIterator[Persistence]:
-        store = SqliteStore(None, database_at("sqlite://").clock())
-        yield store
-        await store.close()
-
-
-class OnPostgres:
-    options = ""
-
-    @pytest.fixture
-    async def store(self, postgres_url: str) -> AsyncIterator[Persistence]:
-        database = database_at(postgres_url + self.options)
-        assert isinstance(database, PostgresDatabase)
-        store = database.store(database.clock(), read_only=False, durability="full")
-        yield store
-        await store.close()
-
-
-class WithoutNotify(OnPostgres):
-    """As behind a pooler in transaction mode."""
-
-    options = "?notify=off"
+from engine.testing.conformance import (
+    AuditPromises,
+    BlobRowPromises,
+    CallPromises,
+    CallReadPromises,
+    CostPromises,
+    DefinitionPromises,
+    FleetPromises,
+    HistoryPromises,
+    IdempotencyPromises,
+    JobPromises,
+    LogPromises,
+    OutboxPromises,
+    PausePromises,
+    RetentionPromises,
+    RunPromises,
+    RunReadPromises,
+    SchedulePromises,
+    StagePromises,
+    StageReadPromises,
+    StorePromises,
+    TotalPromises,
+    TrendPromises,
+    WatchPromises,
+    WorkerPromises,
+)
 
 
 class TestStoreOnFile(OnFile, StorePromises):
@@ -78,36 +61,92 @@ class TestWatchOnPostgres(OnPostgres, WatchPromises):
 
 
 class TestWatchWithoutNotify(WithoutNotify, WatchPromises):
+    exact = False
+
+
+class TestJobs(OnEach, JobPromises):
     pass
 
 
-class TestJobsOnFile(OnFile, JobPromises):
+class TestOutboxs(OnEach, OutboxPromises):
     pass
 
 
-class TestJobsInMemory(InMemory, JobPromises):
+class TestRuns(OnEach, RunPromises):
     pass
 
 
-class TestJobsOnPostgres(OnPostgres, JobPromises):
+class TestStages(OnEach, StagePromises):
     pass
 
 
-class TestJobsWithoutNotify(WithoutNotify, JobPromises):
+class TestIdempotency(OnEach, IdempotencyPromises):
     pass
 
 
-class TestOutboxOnFile(OnFile, OutboxPromises):
+class TestLogs(OnEach, LogPromises):
     pass
 
 
-class TestOutboxInMemory(InMemory, OutboxPromises):
+class TestDefinitions(OnEach, DefinitionPromises):
     pass
 
 
-class TestOutboxOnPostgres(OnPostgres, OutboxPromises):
+class TestWorkers(OnEach, WorkerPromises):
     pass
 
 
-class TestOutboxWithoutNotify(WithoutNotify, OutboxPromises):
+class TestPauses(OnEach, PausePromises):
+    pass
+
+
+class TestAudit(OnEach, AuditPromises):
+    pass
+
+
+class TestBlobRows(OnEach, BlobRowPromises):
+    pass
+
+
+class TestSchedules(OnEach, SchedulePromises):
+    pass
+
+
+class TestRetention(OnEach, RetentionPromises):
+    pass
+
+
+class TestReadsOfRuns(OnEach, RunReadPromises):
+    pass
+
+
+class TestHistory(OnEach, HistoryPromises):
+    pass
+
+
+class TestTotals(OnEach, TotalPromises):
+    pass
+
+
+class TestAICalls(OnEach, CallPromises):
+    pass
+
+
+class TestReadsOfAICalls(OnEach, CallReadPromises):
+    pass
+
+
+class TestCosts(OnEach, CostPromises):
+    pass
+
+
+class TestFleet(OnEach, FleetPromises):
+    pass
+
+
+class TestReadsOfStages(OnEach, StageReadPromises):
+    pass
+
+
+class TestTrends(OnEach, TrendPromises):
     pass

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import psycopg
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from engine.blobs.filesystem import FilesystemBlobStore
 from engine.events import Event
+from engine.stores import postgres_session
+from engine.stores.postgres_connection import driver
 from engine.stores.sqlite_session import SqliteSession
 from engine.testing import CollectingEventSink
 
@@ -23,6 +26,10 @@ MODES: tuple[Mode, ...] = ("before", "after", "death")
 
 class Broken(sqlite3.OperationalError):
     """The planted fault."""
+
+
+class LineBroken(psycopg.OperationalError):
+    """The planted fault on Postgres: the connection is gone with it."""
 
 
 class Faults:
@@ -55,21 +62,48 @@ class Faults:
             raise Broken("planted afterwards")
 
 
+def _is_writer() -> bool:
+    return threading.current_thread().name == "wfconsole-writer"
+
+
+@contextmanager
+def _line_of(connection: Connection, faults: Faults) -> Iterator[None]:
+    """On Postgres a fault takes the line with it, unless the whole process is dead: then nobody looks any more."""
+    try:
+        yield
+    except Broken as error:
+        if faults.dead or connection.dialect.name == "sqlite":
+            raise
+        driver(connection).close()
+        raise LineBroken(str(error)) from error
+
+
 @contextmanager
 def planted(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every statement of the writer's thread, transaction control included, is a point."""
     pending: list[bool] = []
 
-    def is_writer() -> bool:
-        return threading.current_thread().name == "wfconsole-writer"
+    def before(connection: Connection, *_: Any) -> None:
+        if _is_writer():
+            with _line_of(connection, faults):
+                pending.append(faults.enter("statement"))
 
-    def before(*_: Any) -> None:
-        if is_writer():
-            pending.append(faults.enter("statement"))
+    def after(connection: Connection, *_: Any) -> None:
+        if _is_writer():
+            with _line_of(connection, faults):
+                faults.leave(pending.pop())
 
-    def after(*_: Any) -> None:
-        if is_writer():
-            faults.leave(pending.pop())
+    def answers(connection: Connection, statements: str) -> Any:
+        if statements == "ROLLBACK":
+            return plain_answers(connection, statements)
+        if faults.dead and statements.startswith("DELETE"):
+            # The dead say no goodbye: their mark stays.
+            return []
+        with _line_of(connection, faults):
+            breaks = faults.enter("COMMIT" if "COMMIT" in statements else statements.split(maxsplit=1)[0].strip(";"))
+            rows = plain_answers(connection, statements)
+            faults.leave(breaks)
+        return rows
 
     def say(session: SqliteSession, statement: str) -> None:
         if statement == "ROLLBACK":
@@ -79,8 +113,9 @@ def planted(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         plain_say(session, statement)
         faults.leave(breaks)
 
-    plain_say = SqliteSession.say
+    plain_say, plain_answers = SqliteSession.say, postgres_session.answers
     with monkeypatch.context() as patched:
+        patched.setattr(postgres_session, "answers", answers)
         patched.setattr(SqliteSession, "say", say)
         event.listen(Engine, "before_cursor_execute", before)
         event.listen(Engine, "after_cursor_execute", after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -95,19 +96,43 @@ def template(tmp_path: Path) -> Path:
     return path
 
 
-def driver(path: Path, workflow: Workflow, clock: FakeClock, faults: Faults) -> Driver:
-    blobs = FaultyBlobs(path.with_name(f"{path.name}.blobs"))
-    made = Driver.of(workflow, url=f"sqlite:///{path}", clock=clock, blobs=blobs)
+class Ground:
+    """Where a scenario is played: an empty database and a folder for its blobs, new for each point."""
+
+    def __init__(self, template: Path, new_postgres: Callable[[], str] | None) -> None:
+        self._template = template
+        self._new_postgres = new_postgres
+        self._fresh = count()
+        self.renew()
+
+    def renew(self) -> None:
+        self.clear()
+        self._path = self._template.with_name(f"{next(self._fresh)}.db")
+        self.blobs = self._path.with_name(f"{self._path.name}.blobs")
+        if self._new_postgres is None:
+            shutil.copy(self._template, self._path)
+            self.url = f"sqlite:///{self._path}"
+        else:
+            self.url = self._new_postgres()
+
+    def clear(self) -> None:
+        for left in self._template.parent.glob("[0-9]*.db*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def driver(ground: Ground, workflow: Workflow, clock: FakeClock, faults: Faults) -> Driver:
+    blobs = FaultyBlobs(ground.blobs)
+    made = Driver.of(workflow, url=ground.url, clock=clock, blobs=blobs)
     sink = FaultySink()
     blobs.faults = sink.faults = faults
     made.sink = made.kernel.sink = sink
     return made
 
 
-async def play(path: Path, name: str, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+async def play(ground: Ground, name: str, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     make, scenario = SCENARIOS[name]
     clock = FakeClock()
-    d = driver(path, make(), clock, faults)
+    d = driver(ground, make(), clock, faults)
     with planted(faults, monkeypatch):
         # What the scenario's caller sees of a fault is an error; a process that died sees nothing.
         try:
@@ -121,9 +146,9 @@ async def play(path: Path, name: str, faults: Faults, monkeypatch: pytest.Monkey
     return clock
 
 
-async def recover(path: Path, name: str, clock: FakeClock) -> None:
+async def recover(ground: Ground, name: str, clock: FakeClock) -> None:
     """The process starts again, the clock goes on: everything has to come to its end."""
-    d = driver(path, SCENARIOS[name][0](), clock, Faults())
+    d = driver(ground, SCENARIOS[name][0](), clock, Faults())
     for _ in range(12):
         clock.advance(timedelta(minutes=6))
         await d.host.run_maintenance_tick()
@@ -141,41 +166,70 @@ async def recover(path: Path, name: str, clock: FakeClock) -> None:
     await d.close()
 
 
-async def sweep(name: str, mode: Mode, stride: int, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def sweep(name: str, mode: Mode, stride: int, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """Break at every `stride`-th point, beginning with another one for each mode."""
-    folder, counting = template.parent, Faults()
-    shutil.copy(template, folder / "count.db")
-    await play(folder / "count.db", name, counting, monkeypatch)
+    counting = Faults()
+    await play(ground, name, counting, monkeypatch)
     assert counting.count > 30
     points = range(1 + MODES.index(mode) * stride // len(MODES), counting.count + 1, stride)
     for at in points:
-        path = folder / f"{at}.db"
-        shutil.copy(template, path)
+        ground.renew()
         faults = Faults(at, mode)
-        clock = await play(path, name, faults, monkeypatch)
+        clock = await play(ground, name, faults, monkeypatch)
         assert faults.hit, f"point {at} of {counting.count} was not met"
         try:
-            await recover(path, name, clock)
+            await recover(ground, name, clock)
         except AssertionError as error:
             raise AssertionError(f"{name}, {mode} at point {at} of {counting.count}: {error}") from error
-        for left in folder.glob(f"{at}.db*"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    ground.clear()
     print(f"{name}, {mode}: {len(points)} of {counting.count} points, {dict(counting.kinds)}")
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", SCENARIOS)
+every_way = pytest.mark.parametrize("mode", MODES)
+every_scenario = pytest.mark.parametrize("name", SCENARIOS)
+
+
+@pytest.fixture
+def on_sqlite(template: Path) -> Ground:
+    return Ground(template, None)
+
+
+@pytest.fixture
+def on_postgres(template: Path, new_postgres: Callable[[], str]) -> Ground:
+    return Ground(template, new_postgres)
+
+
+@every_way
+@every_scenario
 async def test_a_fault_here_and_there_leaves_everything_sound(
-    name: str, mode: Mode, template: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, mode: Mode, on_sqlite: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sweep(name, mode, 9, template, monkeypatch)
+    await sweep(name, mode, 9, on_sqlite, monkeypatch)
+
+
+@every_way
+@every_scenario
+async def test_a_broken_line_to_postgres_leaves_everything_sound(
+    name: str, mode: Mode, on_postgres: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sweep(name, mode, 61, on_postgres, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", SCENARIOS)
+@every_way
+@every_scenario
 async def test_a_fault_at_any_point_leaves_everything_sound(
-    name: str, mode: Mode, template: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, mode: Mode, on_sqlite: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sweep(name, mode, 1, template, monkeypatch)
+    await sweep(name, mode, 1, on_sqlite, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@every_way
+@every_scenario
+async def test_a_broken_line_to_postgres_anywhere_leaves_everything_sound(
+    name: str, mode: Mode, on_postgres: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sweep(name, mode, 1, on_postgres, monkeypatch)

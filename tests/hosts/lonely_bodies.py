@@ -33,8 +33,13 @@ def _enter(ctx: StageContext[Order, NoConfig]) -> None:
     Path(ctx.input.path, f"entered-{ctx.attempt}").write_text(str(os.getpid()))
 
 
+FIRST_PIDS: dict[str, int] = {}
+"""Where the first stage of a run was carried out, if in this process."""
+
+
 @stage(id="first")
 async def first(ctx: StageContext[Order, NoConfig]) -> dict[str, Any]:
+    FIRST_PIDS[ctx.run_id] = os.getpid()
     return ctx.input.model_dump()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from lonely_bodies import WORKFLOWS
+from lonely_bodies import FIRST_PIDS, WORKFLOWS
 from worker_yard import Yard, until
 
 from engine import Budgets, CancelRun, CreateRun, DefinitionError, NoConfig, StageContext, WorkflowBuilder, stage
@@ -37,7 +37,7 @@ async def through(engine: Engine, **order: Any) -> RunDetail:
     return await engine.wait(await create(engine, **order), timeout=60)
 
 
-async def test_a_child_has_all_of_the_context(engine: Engine) -> None:
+async def test_b070_a_child_has_all_of_the_context(engine: Engine) -> None:
     run = await engine.wait(await create(engine, what="tell", config={"alone": {"word": "hi"}}), timeout=60)
     assert run.status == "COMPLETED", run.error
     output = run.output
@@ -53,6 +53,13 @@ async def test_a_child_has_all_of_the_context(engine: Engine) -> None:
     )
     assert run.stages[1].progress_message == "half"
     assert [note.value for note in (await engine.inspector.annotations(run.id)).items] == [{"n": 1}]
+
+
+async def test_b072_only_the_stages_that_ask_for_it_leave_the_process(engine: Engine) -> None:
+    """What the first stage says comes from this process, what the second says from another."""
+    run = await through(engine, what="tell")
+    assert FIRST_PIDS[run.id] == os.getpid()
+    assert run.output["pid"] != os.getpid()
 
 
 async def test_a_child_asks_models_and_its_parent_notes_it(engine: Engine) -> None:

@@ -101,6 +101,28 @@ async def test_a_wait_sees_every_kind_of_end(engine: Engine, crowd: Crowd) -> No
         assert {one.status for one in await asyncio.gather(*waits)} == {"CANCELLED"}
 
 
+async def test_b180_a_wait_leaves_the_worker_as_it_was(engine: Engine) -> None:
+    async with engine.worker("w") as worker:
+        assert (await engine.wait(await create(engine, "short", "k"), timeout=30)).status == "COMPLETED"
+        assert worker.stats.is_running
+        with pytest.raises(RunNotFound):
+            await engine.wait("nowhere")
+        assert worker.stats.is_running
+    assert not worker.stats.is_running
+
+
+async def test_b181_a_wait_that_is_given_up_leaves_the_run_alone(engine: Engine, crowd: Crowd) -> None:
+    run_id = await create(engine, "crowd", "k")
+    async with engine.worker("w"):
+        waiting = asyncio.create_task(engine.wait(run_id))
+        await crowd.until_inside(1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        crowd.gate.set()
+        assert (await engine.wait(run_id, timeout=30)).status == "COMPLETED"
+
+
 async def test_idle_creates_are_executed_at_once(engine: Engine) -> None:
     """Far below the look-up interval of a second: a commit wakes the worker."""
     taken: list[float] = []

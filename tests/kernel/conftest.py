@@ -17,7 +17,7 @@ def database(request: pytest.FixtureRequest) -> Callable[[Path | None], str]:
     """The address of the database that goes by a path: the same for the same path, always a fresh one for None."""
     if request.param == "sqlite":
         return lambda path: "sqlite://" if path is None else f"sqlite:///{path}"
-    make: Callable[[], str] = request.getfixturevalue("new_postgres")
+    make: Callable[[], str] = request.getfixturevalue("reused_postgres")
     named: dict[Path, str] = {}
 
     def address(path: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ from engine import Completion, FailStage, NonRetryable, RerunFrom, Suspend
 from engine.errors import StoreUnavailable
 from engine.inspector import AICallView
 from engine.kernel.call_log import CallLog, Owner
-from engine.model.criteria import PageRequest
+from engine.model.criteria import PageRequest, RunFilter
 from engine.model.ids import new_id
 
 EVERY_CALL = PageRequest(limit=1000, sort="created_at")
@@ -162,6 +163,21 @@ async def test_a_call_cut_off_with_its_body_is_interrupted(drive: Drive) -> None
     assert [row.status for row in await calls(d, run.id)] == ["interrupted"]
 
 
+async def test_a_call_under_way_when_its_worker_stops_is_interrupted(drive: Drive) -> None:
+    opener = StubOpener()
+    opener.gate = asyncio.Event()
+    d = drive(flow(step("one", asking("why?"))), ai=opener)
+    run_id = await d.begun()
+    stopped = asyncio.create_task(d.kernel.carry_out(await d.take_one(), LEASE))
+    while not opener.opened:
+        await asyncio.sleep(0)
+    stopped.cancel()
+    delivery = await stopped
+    assert delivery is not None
+    assert await d.settle(delivery) == ["given-back"]
+    assert [row.status for row in await calls(d, run_id)] == ["interrupted"]
+
+
 async def test_the_same_id_twice_is_one_row_and_counts_once(drive: Drive) -> None:
     async def act(ctx: AnyContext) -> None:
         log = ai(ctx).log
@@ -210,6 +226,52 @@ async def test_a_check_asks_too(drive: Drive) -> None:
     await d.poll()
     run = await d.run(run_id)
     assert (run.output, run.total_cost, run.stages[0].cost) == ("yes", CENT, CENT)
+
+
+async def test_a_call_of_a_poller_that_died_is_interrupted_by_the_next(drive: Drive) -> None:
+    d = drive(flow(batch("one")), ai=StubOpener())
+    run_id = await d.begun()
+    await d.drain()
+    log = CallLog(d.kernel.desk, Owner(run_id, "flow", "one", 1))
+    await log.open(StubAI("t", log, StubOpener(), reuse=False).a_call("half a check"))
+    d.clock.advance(LEASE)
+    await d.poll()
+    assert [row.status for row in await calls(d, run_id)] == ["interrupted"]
+
+
+async def test_a_call_of_no_run_that_nobody_ends_is_interrupted_in_the_end(drive: Drive) -> None:
+    d = drive(flow(step("one", given)), ai=StubOpener())
+    log = CallLog(d.kernel.desk)
+    await log.open(StubAI("tools", log, StubOpener(), reuse=False).a_call("why?"))
+    await d.reap()
+    assert [row.status for row in await calls(d)] == ["open"]
+    d.clock.advance(timedelta(hours=7))
+    await d.reap()
+    assert [row.status for row in await calls(d)] == ["interrupted"]
+
+
+async def test_runs_are_found_by_the_models_they_asked(drive: Drive) -> None:
+    d = drive(flow(step("one", asking("why?"))), flow(step("one", given), id="quiet"), ai=StubOpener())
+    run = await d.through()
+    await d.through("quiet")
+    for wanted, found in ((("stub/small", "x"), [run.id]), (("stub",), [])):
+        assert [one.id for one in (await d.inspector.runs(RunFilter(model=wanted))).items] == found
+
+
+async def test_explain_names_the_model_that_is_waited_for(drive: Drive) -> None:
+    opener = StubOpener()
+    opener.gate = asyncio.Event()
+    d = drive(flow(step("one", asking("why?"))), ai=opener)
+    run_id = await d.begun()
+    body = asyncio.create_task(d.carry_out(await d.take_one()))
+    while not opener.opened:
+        await asyncio.sleep(0)
+    found = await d.inspector.explain(run_id)
+    assert (found.code, found.facts["open_ai_calls"]) == ("executing", 1)
+    assert found.facts["ai_call"]["model"] == "stub/small"
+    assert "It asks stub/small for" in found.summary
+    opener.gate.set()
+    await d.settle(await body)
 
 
 async def test_a_plain_body_asks_through_block_on(drive: Drive) -> None:

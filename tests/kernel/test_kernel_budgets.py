@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from kernel_driver import Drive, Driver
-from kernel_workflows import AnyContext, flow, step
+from kernel_workflows import AnyContext, batch, flow, step
 from stub_ai import CENT, StubAI, StubOpener
 
-from engine import AIConfig, BudgetExceeded, PollNow, RerunFrom, RetryFailed, SetBudget
+from engine import AIConfig, BudgetExceeded, Completion, PollNow, RerunFrom, RetryFailed, SetBudget
 from engine.kernel.call_log import CallLog
 from engine.model.budgets import Budgets
 
@@ -48,7 +48,7 @@ async def test_a_run_stops_at_the_first_call_after_its_limit(drive: Drive) -> No
     assert await warnings(d, run.id) == [f"the budget of run {run.id} is nearly spent"]
     found = await d.inspector.explain(run.id)
     assert found.code == "budget"
-    assert (found.facts["spent"], found.facts["limit"]) == (5 * CENT, None)
+    assert (found.facts["spent"], found.facts["allowed"]) == (5 * CENT, None)
     assert any("budget" in step.cli for step in found.next)
 
 
@@ -190,6 +190,25 @@ async def test_a_topic_outside_of_runs_pays_from_the_day(drive: Drive) -> None:
         await helper.ask("twice")
     (row,) = (await d.inspector.ai_calls(topic="tools")).items
     assert (row.run_id, row.topic, row.cost) == (None, "tools.mine", CENT)
+
+
+@pytest.mark.parametrize(("on_exceeded", "status"), [("fail", "FAILED"), ("suspend", "SUSPENDED")])
+async def test_a_check_without_money_fails_or_goes_on_waiting(drive: Drive, on_exceeded: Any, status: str) -> None:
+    async def check(_: Any, ctx: AnyContext) -> Completion[Any]:
+        return Completion.ready(await ai(ctx).ask("done?"))
+
+    d = drive(flow(batch("one", check)), ai=StubOpener(), budgets=Budgets(run=Decimal(0), on_exceeded=on_exceeded))
+    run_id = await d.begun()
+    await d.drain()
+    for _ in range(7):
+        d.clock.advance(timedelta(minutes=5))
+        await d.poll()
+    assert (await d.stage(run_id, "one")).status == status
+    if on_exceeded == "suspend":
+        await d.dispatch(SetBudget(run_id=run_id, max_cost=CENT))
+        d.clock.advance(timedelta(minutes=5))
+        await d.poll()
+        assert (await d.run(run_id)).output == "yes"
 
 
 async def test_a_batch_is_not_handed_in_once_the_budget_is_spent(drive: Drive) -> None:

@@ -129,7 +129,7 @@ async def test_b012_b015_a_key_under_way_is_in_progress(drive: Drive) -> None:
     assert (await first).output == "out"
 
 
-async def test_b014_a_key_whose_lease_ended_is_taken_over(drive: Drive) -> None:
+async def test_b014_b018_a_key_is_held_as_long_as_the_lease_of_its_job(drive: Drive) -> None:
     """The process died in the body: its lease of key and job ends, and the same message runs it again."""
     started, never = asyncio.Event(), asyncio.Event()
 
@@ -143,7 +143,10 @@ async def test_b014_a_key_whose_lease_ended_is_taken_over(drive: Drive) -> None:
     run_id = await d.begun()
     dead = asyncio.create_task(d.execute(run_id, "one", idempotency_key="k"))
     await started.wait()
-    d.clock.advance(timedelta(seconds=61))
+    d.clock.advance(timedelta(seconds=59))
+    with pytest.raises(IdempotencyInProgress):
+        await d.execute(run_id, "one", idempotency_key="k")
+    d.clock.advance(timedelta(seconds=2))
     assert (await d.reap(timedelta(seconds=60))).released == 1
     assert (await d.execute(run_id, "one", idempotency_key="k")).output == "out"
     never.set()

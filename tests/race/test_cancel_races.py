@@ -55,7 +55,9 @@ async def check_one_won(engine: Engine, delivery: Delivery, verdict: Verdict, ca
     )
     assert (run.output is None) is cancelled
     logged = (await engine.inspector.logs(run.id)).items
-    assert [line.message for line in logged if line.level == "INFO"] == ([] if cancelled else ["one"])
+    said = [line.message for line in logged if line.level == "INFO"]
+    # What was said while the lease stood may have been written live.
+    assert said == ["one"] or (cancelled and said == [])
     return run.status
 
 
@@ -90,9 +92,12 @@ async def test_a_cancelled_run_does_not_take_its_neighbours_along(engines: tuple
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("together", [1, 10])
-async def test_two_hundred_races(engines: tuple[Engine, Engine], together: int) -> None:
-    assert (await race(*engines, count=200, together=together)).total() == 200
+async def test_a_thousand_races(engines: tuple[Engine, Engine], together: int) -> None:
+    statuses = await race(*engines, count=1000, together=together)
+    assert statuses.total() == 1000
+    print(dict(statuses))
 
 
 async def test_many_cancels_of_one_run_are_one(engines: tuple[Engine, Engine]) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from race_workflows import WORKFLOWS, event_types, in_threads
 
 from engine import CreateRun, CreateRunResult, IdempotencyConflict
@@ -35,6 +36,19 @@ async def test_concurrent_creates_on_one_loop(url: str) -> None:
 async def test_concurrent_creates_on_32_threads(url: str) -> None:
     async with open_engine(url, workflows=WORKFLOWS) as engine:
         await check_one_run(engine, in_threads(32, lambda _: engine.dispatch(SAME)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_two_hundred_rounds_of_32_creates_are_two_hundred_runs(url: str) -> None:
+    """Between two engines, each with a writer of its own."""
+    async with open_engine(url, workflows=WORKFLOWS) as here, open_engine(url, workflows=WORKFLOWS) as there:
+        for number in range(200):
+            command = SAME.model_copy(update={"idempotency_key": f"round-{number}"})
+            engines = [here, there] * 16
+            answers = await asyncio.gather(*(engine.dispatch(command) for engine in engines))
+            assert len({answer.run_id for answer in answers}) == 1
+        assert sum((await here.inspector.overview()).counts.values()) == 200
 
 
 async def test_two_payloads_under_one_key_are_one_run_and_conflicts(url: str) -> None:

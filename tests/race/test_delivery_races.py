@@ -77,22 +77,33 @@ async def flush_all(engine: Engine) -> int:
     return delivered
 
 
-@pytest.mark.parametrize("count", [2, 5])
-async def test_flushers_deliver_each_event_once_and_in_order(url: str, count: int) -> None:
+async def check_delivery(url: str, runs: int, count: int) -> None:
+    """So many flushers at once deliver every event of these runs once, each run's in order."""
     ledger = Ledger()
     async with open_engine(url, workflows=WORKFLOWS) as engine:
-        run_ids = await create(engine, "single", RUNS)
+        run_ids = await create(engine, "single", runs)
         await engine.worker("w").run_until_idle()
-        assert (await engine.inspector.overview()).undelivered == RUNS * EVENTS_OF_A_RUN
+        assert (await engine.inspector.overview()).undelivered == runs * EVENTS_OF_A_RUN
         async with flushers(url, ledger, count) as opened:
             delivered = await asyncio.gather(*map(flush_all, opened))
         assert (await engine.inspector.overview()).undelivered == 0
-    assert sum(delivered) == RUNS * EVENTS_OF_A_RUN
+    assert sum(delivered) == runs * EVENTS_OF_A_RUN
     assert Counter(name for name, _ in ledger.events) == Counter(
         {f"sink-{number}": share for number, share in enumerate(delivered) if share}
     )
     assert len([share for share in delivered if share]) > 1
     assert ledger.of_run() == {run_id: list(range(1, EVENTS_OF_A_RUN + 1)) for run_id in run_ids}
+
+
+@pytest.mark.parametrize("count", [2, 5])
+async def test_flushers_deliver_each_event_once_and_in_order(url: str, count: int) -> None:
+    await check_delivery(url, RUNS, count)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_four_flushers_deliver_ten_thousand_events(url: str) -> None:
+    await check_delivery(url, 10_000 // EVENTS_OF_A_RUN, 4)
 
 
 class Desk:

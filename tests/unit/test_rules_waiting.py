@@ -59,6 +59,15 @@ def test_after_failure(tries: int, retryable: bool, answer: Again | None) -> Non
 
 
 @pytest.mark.parametrize(
+    ("asked_for", "pause"),
+    [(5 * MINUTE, 5 * MINUTE), (timedelta(0), SECOND), (-SECOND, SECOND), (timedelta.max, 60 * MINUTE)],
+)
+def test_who_refused_may_ask_for_time(asked_for: timedelta, pause: timedelta) -> None:
+    assert after_failure(STEADY, tries=1, retryable=True, draw=lambda: 0.0, wait=asked_for) == Again(pause)
+    assert after_failure(STEADY, tries=3, retryable=True, draw=lambda: 0.0, wait=asked_for) is GIVE_UP
+
+
+@pytest.mark.parametrize(
     ("asked_for", "every", "pause"),
     [
         (5 * SECOND, MINUTE, 5 * SECOND),

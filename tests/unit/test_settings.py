@@ -101,6 +101,15 @@ def test_a_profile_counts_where_it_was_chosen(home: Path, project: Path) -> None
     assert load(project, both).read_only
 
 
+def test_where_blobs_lie_is_said_by_file_profile_and_environment(home: Path, project: Path) -> None:
+    assert load(project).blobs.url is None
+    profile = '[profiles.prod.blobs]\nurl = "gs://prod"\n'
+    (project / "wfconsole.toml").write_text(f'[blobs]\nurl = "s3://dev/runs"\n{profile}')
+    assert load(project).blobs.url == "s3://dev/runs"
+    assert load(project, profile="prod").blobs.url == "gs://prod"
+    assert load(project, {"WFCONSOLE_BLOBS": "az://other"}).blobs.url == "az://other"
+
+
 def test_an_explicit_file_takes_the_place_of_the_projects(home: Path, project: Path) -> None:
     (project / "wfconsole.toml").write_text('theme = "project"\n')
     (project / "other.toml").write_text('actor = "other"\n')
@@ -118,6 +127,8 @@ def test_an_explicit_file_takes_the_place_of_the_projects(home: Path, project: P
         ('tz = "Mars/Olympus"\n', "unknown time zone"),
         ("[profiles.x]\nspeed = 3\n", "profiles.x.speed"),
         ('confirm = "never"\n', "confirm"),
+        ('[blobs]\nurl = "memory://"\n', "blobs.url: blobs in memory are seen by one process only"),
+        ('[blobs]\nbucket = "b"\n', "blobs.bucket"),
     ],
 )
 def test_a_mistake_in_a_file_is_one_line_that_names_it(home: Path, project: Path, text: str, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from wfconsole.formatting import STATUS, UNREACHED
+from wfconsole.tui.layout.folding import fold
 from wfconsole.tui.layout.stage_graph import Box, GraphLayout, GraphNode, layout
 
 # No skin tones (Sk) alone: how wide they are depends on what stands before them. Ids of stages are ASCII anyway.
@@ -143,3 +145,44 @@ def test_boxes_stay_where_they_are_as_time_passes() -> None:
 
 def test_no_stages_no_lines() -> None:
     assert layout([], 80).lines == []
+
+
+@settings(max_examples=100)
+@given(graphs(), st.integers(40, 220), st.booleans())
+def test_r07_no_edge_goes_through_a_box(nodes: list[GraphNode], width: int, ascii_only: bool) -> None:
+    drawn = layout(nodes, width, ascii_only=ascii_only)
+    if drawn.kind == "tree":
+        return
+    inside = {
+        (column, row)
+        for x, y, wide, high in drawn.boxes.values()
+        for column in range(x, x + wide)
+        for row in range(y, y + high)
+    }
+    for y, line in enumerate(drawn.lines):
+        x = 0
+        for text, style in line:
+            cells = cell_len(text)
+            if style == "edge" and text.strip():
+                assert not inside & {(column, y) for column in range(x, x + cells)}
+            x += cells
+
+
+@settings(max_examples=100)
+@given(graphs(), st.sets(st.integers(0, 8)), st.integers(0, 50))
+def test_r07_folding_keeps_every_stage_counted(nodes: list[GraphNode], folded: set[int], place: int) -> None:
+    focus = nodes[place % len(nodes)].stage_id if nodes else None
+    shown = fold(nodes, folded, focus=focus)
+    assert fold(nodes, folded, focus=focus) == shown
+    assert [node.group for node in shown] == sorted(node.group for node in shown)
+    for node in shown:
+        members = [one for one in nodes if one.group == node.group]
+        if node.label:
+            assert node.group in folded
+            assert f" x{len(members)} (" in node.label
+            assert node.stage_id in {one.stage_id for one in members}
+            assert sum(map(int, re.findall(r"(\d+) ", node.label.rpartition("(")[2]))) == len(members)
+        else:
+            assert node in members
+    if focus is not None:
+        assert any(node.stage_id == focus for node in shown)

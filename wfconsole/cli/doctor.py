@@ -132,7 +132,7 @@ async def _database(settings: Settings, sinks: bool) -> list[Finding]:
         if not state.ok:
             message = f"{shown}: schema {state.found or 'none'}, needed {state.needed}: run `wfconsole db upgrade`"
             return [Finding(check="database", level="failed", message=message)]
-        async with open_engine(settings.database, workflows=[], read_only=True) as engine:
+        async with open_engine(settings.database, blob_store=settings.blobs.url, read_only=True) as engine:
             overview = await engine.inspector.overview()
     except EngineError as error:
         return [Finding(check="database", level="failed", message=f"{shown}: {error}")]
@@ -151,7 +151,7 @@ async def _fsck(settings: Settings) -> list[Finding]:
     from engine.bootstrap import open_engine
 
     try:
-        async with open_engine(settings.database, workflows=[], read_only=True) as engine:
+        async with open_engine(settings.database, blob_store=settings.blobs.url, read_only=True) as engine:
             broken = await engine.fsck()
     except EngineError as error:
         return [Finding(check="fsck", level="failed", message=str(error))]

@@ -9,6 +9,7 @@ import sys
 import threading
 from datetime import timedelta
 
+from engine.model.redaction import redact_text
 from wfconsole.cli.exits import DONE, UsageError
 from wfconsole.cli.output import talk
 from wfconsole.cli.session import Session
@@ -27,7 +28,7 @@ async def work(session: Session) -> int:
     assert drain is not None
     if lease < timedelta(seconds=1):
         raise UsageError("--lease has to be 1s or more")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    _log_to_standard_error()
     if given.until_stdin_closes:
         _end_with_stdin()
     async with session.gateway() as gateway:
@@ -49,6 +50,19 @@ async def work(session: Session) -> int:
         talk("starting again: every slot was held by a body that didn't end")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return DONE
+
+
+class _WithoutSecrets(logging.Formatter):
+    """An error of a library may quote an address, its traceback the line with the key."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact_text(super().format(record))
+
+
+def _log_to_standard_error() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _end_with_stdin() -> None:

@@ -20,6 +20,14 @@ def json_text(value: Json) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def editable_json(value: Json) -> str:
+    r"""As `json_text`, and fit for an editor that shows what it is given: what can't be printed stands as `\u202e`."""
+    text = json_text(value)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
 def file_name(wanted: str) -> str:
     """A name for a file out of any text: no folder, no dot first, nothing a shell or a terminal minds."""
     return _UNSAFE.sub("-", wanted).strip("-.")[:LONGEST] or "export"

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from engine.definition.ai import FilePart, ImagePart
 from engine.errors import AIBadRequest, AIBadResponse
 from engine.model.json import Json, loads
-from engine.ports.ai_providers import TextAnswer, TextRequest
+from engine.ports.ai_providers import EmbedAnswer, EmbedRequest, TextAnswer, TextRequest, Usage
 
 T = TypeVar("T")
 
 CHARACTERS_PER_TOKEN = 4
-_picky: set[tuple[str, str]] = set()
-"""(provider, model) that takes no temperature: found out by asking."""
+_refused: dict[tuple[str, str], frozenset[str]] = {}
+"""By provider and model: found out by asking."""
 _lock = threading.Lock()
 
 
@@ -34,6 +36,21 @@ def guessed_tokens(request: TextRequest) -> int:
 def used_tokens(answer: TextAnswer, guess: int) -> int:
     """What a call took after all, or what was guessed where nobody says."""
     return guess if answer.usage is None else answer.usage.input_tokens + answer.usage.output_tokens
+
+
+async def in_portions(
+    request: EmbedRequest, most: int, ask: Callable[[EmbedRequest], Awaitable[EmbedAnswer]]
+) -> EmbedAnswer:
+    """One request where the provider takes so many texts, otherwise as few as it takes, one after the other."""
+    answers: list[EmbedAnswer] = []
+    for start in range(0, len(request.texts), most):
+        texts = request.texts[start : start + most]
+        answers.append(await ask(replace(request, texts=texts)))
+        if len(answers[-1].vectors) != len(texts):
+            raise AIBadResponse(f"{len(answers[-1].vectors)} vectors for {len(texts)} texts")
+    used = [answer.usage for answer in answers if answer.usage is not None]
+    whole = Usage(sum(usage.input_tokens for usage in used)) if len(used) == len(answers) else None
+    return EmbedAnswer(tuple(one for answer in answers for one in answer.vectors), whole, answers[0].answered_by)
 
 
 def base64_of(part: ImagePart | FilePart) -> str:
@@ -90,23 +107,44 @@ def taken(provider: str, what: Json) -> dict[str, Json]:
     return what
 
 
-async def without_temperature_if_refused(
-    provider: str, request: TextRequest, ask: Callable[[float | None], Awaitable[T]]
+class Sign(NamedTuple):
+    """Tells of a refusal that it is about one of our ways to ask; `lasting`: the model has it, not the request."""
+
+    words: re.Pattern[str]
+    lasting: bool = True
+
+
+TEMPERATURE = Sign(
+    re.compile(r"temperature.*(support|deprecat|only|remov|not (allowed|permitted))|(unsupported|unknown).*temperature")
+)
+
+
+async def ask_acceptably(
+    provider: str, model: str, signs: Mapping[str, Sign], ask: Callable[[frozenset[str]], Awaitable[T]]
 ) -> T:
-    """Ask with the temperature; a model that refuses any is asked without, from then on at once."""
-    model = (provider, request.model)
+    """Ask, and ask again without what the model turns out to refuse.
+
+    What models take differs by their age, and no list of them is ever complete. `ask` is given the ways to do without.
+    """
+    without = refused_by(provider, model)
+    while True:
+        try:
+            return await ask(without)
+        except AIBadRequest as error:
+            said = error.said.lower()
+            found = next((way for way, sign in signs.items() if way not in without and sign.words.search(said)), None)
+            if found is None:
+                raise
+        without |= {found}
+        if signs[found].lasting:
+            with _lock:
+                _refused[provider, model] = _refused.get((provider, model), frozenset()) | {found}
+
+
+def refused_by(provider: str, model: str) -> frozenset[str]:
+    """The ways a model was found to refuse."""
     with _lock:
-        picky = model in _picky
-    if request.temperature is None or picky:
-        return await ask(None)
-    try:
-        return await ask(request.temperature)
-    except AIBadRequest as error:
-        if "temperature" not in error.said.lower():
-            raise
-    with _lock:
-        _picky.add(model)
-    return await ask(None)
+        return _refused.get((provider, model), frozenset())
 
 
 async def begun(events: AsyncIterator[Json]) -> AsyncIterator[Json]:

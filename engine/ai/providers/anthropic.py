@@ -7,20 +7,23 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from engine.ai.endpoint import Endpoint
 from engine.ai.http import Ask, Wire
-from engine.ai.json_answers import with_instruction
+from engine.ai.json_answers import strict, with_instruction
 from engine.ai.providers.adapting import (
+    TEMPERATURE,
+    Sign,
     arguments_of,
+    ask_acceptably,
     base64_of,
     begun,
     closed,
     guessed_tokens,
     over,
     packed,
+    refused_by,
     said,
     segment,
     taken,
     used_tokens,
-    without_temperature_if_refused,
 )
 from engine.ai.refusals import error_within
 from engine.definition.ai import BatchStatus, FilePart, Part, Reasoning
@@ -41,6 +44,13 @@ from engine.ports.ai_providers import (
 VERSION = "2023-06-01"
 _ANSWER = "answer"
 _SMALL = re.compile(r"claude-(3-(haiku|opus|sonnet)|2|instant)")
+_NO_FORMATS = re.compile(r"claude-(3|2|instant|v1|(sonnet|opus)-4(-0|-2025|@|$)|4-(sonnet|opus))")
+_SIGNS = {
+    "temperature": TEMPERATURE,
+    "thinking": Sign(re.compile(r"thinking\.type|adaptive")),
+    "format": Sign(re.compile(r"output_config|output_format|schema"), lasting=False),
+    "forced": Sign(re.compile(r"tool_choice"), lasting=False),
+}
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -66,10 +76,10 @@ class AnthropicProvider:
     async def generate(self, request: TextRequest) -> TextAnswer:
         guess = guessed_tokens(request)
 
-        async def ask(temperature: float | None) -> Json:
-            return await self._wire.json(self._messages(request, temperature, guess))
+        async def ask(without: frozenset[str]) -> Json:
+            return await self._wire.json(self._messages(request, without, guess))
 
-        found = await without_temperature_if_refused(self.name, request, ask)
+        found = await ask_acceptably(self.name, request.model, _SIGNS, ask)
         answer = self._read(found)
         self._wire.correct(guess, used_tokens(answer, guess))
         return answer
@@ -77,10 +87,10 @@ class AnthropicProvider:
     async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
         guess = guessed_tokens(request)
 
-        async def begin(temperature: float | None) -> AsyncIterator[Json]:
-            return await begun(self._wire.events(self._messages(request, temperature, guess, {"stream": True})))
+        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
+            return await begun(self._wire.events(self._messages(request, without, guess, {"stream": True})))
 
-        events = await without_temperature_if_refused(self.name, request, begin)
+        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
         gathered = _Gathered(self.name)
         try:
             async for event in events:
@@ -96,7 +106,10 @@ class AnthropicProvider:
         raise AIBadRequest("this provider has no embeddings", provider=self.name)
 
     async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
-        items = [{"custom_id": item, "params": self._body(request, request.temperature)} for item, request in requests]
+        items = [
+            {"custom_id": item, "params": self._body(request, refused_by(self.name, request.model))}
+            for item, request in requests
+        ]
         found = await self._wire.json(self._ask("POST", "/v1/messages/batches", {"requests": items}))
         return self._status(taken(self.name, found))
 
@@ -138,35 +151,46 @@ class AnthropicProvider:
         model, timeout = (request.model, request.timeout) if request else ("", None)
         return Ask(method, where, body, model, headers, timeout, guessed_tokens(request) if request else 0)
 
-    def _messages(self, request: TextRequest, temperature: float | None, guess: int, extra: Json = None) -> Ask:
-        return self._ask("POST", "/v1/messages", {**self._body(request, temperature), **(extra or {})}, request)
+    def _messages(self, request: TextRequest, without: frozenset[str], guess: int, extra: Json = None) -> Ask:
+        return self._ask("POST", "/v1/messages", {**self._body(request, without), **(extra or {})}, request)
 
-    def _body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
-        """A schema is asked for as the one tool that has to be called, which every model knows; where tools or
-        thinking forbid that, in words.
+    def _body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
+        """A schema is the format of the answer; for models that don't know formats the one tool that has to be called;
+        where neither will do, it is put in words.
         """
-        by_tool = request.schema is not None and not request.tools and request.reasoning is None
-        system = request.system
-        if request.schema is not None and not by_tool:
-            system = with_instruction(system, request.schema)
+        exact = (
+            None
+            if "format" in without or _NO_FORMATS.match(request.model)
+            else strict(request.schema or {}, bounds=False)
+        )
+        free = not request.tools and request.reasoning is None and "forced" not in without
+        by_tool = request.schema is not None and exact is None and free
+        in_words = request.schema is not None and exact is None and not free
+        system = with_instruction(request.system, request.schema) if in_words else request.system
         tools = [{"name": one.name, "description": one.description, "input_schema": one.parameters}
                  for one in request.tools]  # fmt: skip
         choice = _choice(request.tool_choice) if tools else None
         if by_tool:
             tools = [{"name": _ANSWER, "description": "Give the answer.", "input_schema": request.schema}]
             choice = {"type": "tool", "name": _ANSWER}
-        budget = _budget(request.reasoning)
+        budget, adaptive = _budget(request.reasoning), "thinking" in without
+        output = said(
+            format={"type": "json_schema", "schema": exact} if exact else None,
+            effort=_effort(request.reasoning) if adaptive else None,
+        )
+        plain = request.temperature is not None and not budget and "temperature" not in without
         most = request.max_tokens or (4096 if _SMALL.match(request.model) else 8192)
         body = said(
             model=request.model,
             max_tokens=most + (budget or 0),
             messages=_turns(request.turns),
             system=system or None,
-            temperature=None if budget else None if temperature is None else min(temperature, 1.0),
+            temperature=min(request.temperature or 0.0, 1.0) if plain else None,
             stop_sequences=list(request.stop) or None,
             tools=tools or None,
             tool_choice=choice,
-            thinking={"type": "enabled", "budget_tokens": budget} if budget else None,
+            thinking=_thinking(budget, adaptive=adaptive),
+            output_config=output or None,
         )
         return over(body, request.options)
 
@@ -270,6 +294,19 @@ def _choice(choice: str) -> Json:
     if choice in ("auto", "none"):
         return {"type": choice}
     return {"type": "any"} if choice == "required" else {"type": "tool", "name": choice}
+
+
+def _thinking(budget: int | None, *, adaptive: bool) -> Json:
+    if budget is None:
+        return None
+    return {"type": "adaptive", "display": "summarized"} if adaptive else {"type": "enabled", "budget_tokens": budget}
+
+
+def _effort(reasoning: Reasoning | None) -> str | None:
+    """For models that measure their thinking themselves."""
+    if isinstance(reasoning, int):
+        return "low" if reasoning <= 4096 else "medium" if reasoning <= 16384 else "high"
+    return "low" if reasoning == "minimal" else reasoning
 
 
 def _budget(reasoning: Reasoning | None) -> int | None:

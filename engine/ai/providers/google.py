@@ -7,19 +7,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from engine.ai.endpoint import Endpoint
 from engine.ai.http import Ask, Wire
+from engine.ai.json_answers import with_instruction
 from engine.ai.providers.adapting import (
+    TEMPERATURE,
+    Sign,
     arguments_of,
+    ask_acceptably,
     base64_of,
     begun,
     closed,
     guessed_tokens,
+    in_portions,
     over,
     packed,
+    refused_by,
     said,
     segment,
     taken,
     used_tokens,
-    without_temperature_if_refused,
 )
 from engine.ai.providers.google_batches import read_batch, results_of
 from engine.ai.refusals import error_within
@@ -38,7 +43,9 @@ from engine.ports.ai_providers import (
     Usage,
 )
 
+MOST_TEXTS = 100
 _VERSIONED = re.compile(r"/v\d\w*$")
+_SIGNS = {"temperature": TEMPERATURE, "schema": Sign(re.compile(r"schema|response_?mime_?type"), lasting=False)}
 _FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"})
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(_FILTERED, "content_filter")}
 _THINKING = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24576}
@@ -58,22 +65,22 @@ class GoogleProvider:
     async def generate(self, request: TextRequest) -> TextAnswer:
         guess = guessed_tokens(request)
 
-        async def ask(temperature: float | None) -> Json:
+        async def ask(without: frozenset[str]) -> Json:
             path = f"/models/{segment(request.model)}:generateContent"
-            return await self._wire.json(self._ask(path, self._body(request, temperature), request))
+            return await self._wire.json(self._ask(path, self._body(request, without), request))
 
-        answer = self._read(await without_temperature_if_refused(self.name, request, ask))
+        answer = self._read(await ask_acceptably(self.name, request.model, _SIGNS, ask))
         self._wire.correct(guess, used_tokens(answer, guess))
         return answer
 
     async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
         guess = guessed_tokens(request)
 
-        async def begin(temperature: float | None) -> AsyncIterator[Json]:
+        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
             path = f"/models/{segment(request.model)}:streamGenerateContent?alt=sse"
-            return await begun(self._wire.events(self._ask(path, self._body(request, temperature), request)))
+            return await begun(self._wire.events(self._ask(path, self._body(request, without), request)))
 
-        events = await without_temperature_if_refused(self.name, request, begin)
+        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
         texts: list[str] = []
         thoughts: list[str] = []
         last: TextAnswer | None = None
@@ -100,6 +107,9 @@ class GoogleProvider:
             yield answer
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        return await in_portions(request, MOST_TEXTS, self._embed)
+
+    async def _embed(self, request: EmbedRequest) -> EmbedAnswer:
         model = f"models/{request.model}"
         items = [
             over(
@@ -110,15 +120,12 @@ class GoogleProvider:
         ]
         path = f"/models/{segment(request.model)}:batchEmbedContents"
         found = taken(self.name, await self._wire.json(self._ask(path, {"requests": items}, request)))
-        rows = found.get("embeddings")
-        if not isinstance(rows, list) or len(rows) != len(request.texts):
-            raise AIBadResponse(f"not one vector for each of {len(request.texts)} texts", provider=self.name)
-        vectors = tuple(tuple(map(float, row["values"])) for row in rows)
+        vectors = tuple(tuple(map(float, row["values"])) for row in found.get("embeddings") or ())
         return EmbedAnswer(vectors, _usage(found.get("usageMetadata")), request.model)
 
     async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
         items = [
-            {"request": self._body(request, request.temperature), "metadata": {"key": item}}
+            {"request": self._body(request, refused_by(self.name, request.model)), "metadata": {"key": item}}
             for item, request in requests
         ]
         model = requests[0][1]
@@ -150,10 +157,12 @@ class GoogleProvider:
             guess,
         )
 
-    def _body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
-        schema = request.schema
+    def _body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
+        schema = None if "schema" in without else request.schema
+        instructed = request.schema is not None and schema is None
+        system = with_instruction(request.system, request.schema) if instructed else request.system
         config = said(
-            temperature=temperature,
+            temperature=None if "temperature" in without else request.temperature,
             maxOutputTokens=request.max_tokens,
             stopSequences=list(request.stop) or None,
             responseMimeType=None if schema is None else "application/json",
@@ -166,7 +175,7 @@ class GoogleProvider:
         ]
         body = said(
             contents=_contents(request.turns),
-            systemInstruction={"parts": [{"text": request.system}]} if request.system else None,
+            systemInstruction={"parts": [{"text": system}]} if system else None,
             generationConfig=config or None,
             tools=[{"functionDeclarations": declared}] if declared else None,
             toolConfig={"functionCallingConfig": _choice(request.tool_choice)} if declared else None,

@@ -9,15 +9,19 @@ from engine.ai.endpoint import Endpoint
 from engine.ai.http import Ask, Wire
 from engine.ai.json_answers import strict, with_instruction
 from engine.ai.providers.adapting import (
+    CHARACTERS_PER_TOKEN,
+    TEMPERATURE,
+    Sign,
+    ask_acceptably,
     begun,
     closed,
     data_url,
     guessed_tokens,
+    in_portions,
     over,
     said,
     taken,
     used_tokens,
-    without_temperature_if_refused,
 )
 from engine.ai.providers.openai_batches import OpenAIBatches
 from engine.ai.refusals import error_within
@@ -35,7 +39,13 @@ from engine.ports.ai_providers import (
     Usage,
 )
 
+MOST_TEXTS = 2048
 _ITS_OWN = re.compile(r"(ft:)?(gpt-|o\d|chatgpt|codex)")
+_SIGNS = {
+    "temperature": TEMPERATURE,
+    "schema": Sign(re.compile(r"response_format|json_schema"), lasting=False),
+    "limit": Sign(re.compile(r"use 'max_completion_tokens'|(unsupported|unknown|unrecognized).*max_completion_tokens")),
+}
 _FINISH = {"stop": "stop", "eos": "stop", "length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
 _EFFORT_TOKENS = ((1024, "minimal"), (4096, "low"), (16384, "medium"))
 
@@ -54,21 +64,21 @@ class OpenAIProvider(OpenAIBatches):
     async def generate(self, request: TextRequest) -> TextAnswer:
         guess = guessed_tokens(request)
 
-        async def ask(temperature: float | None) -> Json:
-            return await self._wire.json(self._chat(request, temperature, guess))
+        async def ask(without: frozenset[str]) -> Json:
+            return await self._wire.json(self._chat(request, without, guess))
 
-        answer = self.read(await without_temperature_if_refused(self.name, request, ask))
+        answer = self.read(await ask_acceptably(self.name, request.model, _SIGNS, ask))
         self._wire.correct(guess, used_tokens(answer, guess))
         return answer
 
     async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
         guess = guessed_tokens(request)
 
-        async def begin(temperature: float | None) -> AsyncIterator[Json]:
+        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
             extra = {"stream": True, "stream_options": {"include_usage": True}}
-            return await begun(self._wire.events(self._chat(request, temperature, guess, extra)))
+            return await begun(self._wire.events(self._chat(request, without, guess, extra)))
 
-        events = await without_temperature_if_refused(self.name, request, begin)
+        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
         gathered = _Gathered(self.name)
         try:
             async for event in events:
@@ -81,40 +91,40 @@ class OpenAIProvider(OpenAIBatches):
             yield answer
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        return await in_portions(request, MOST_TEXTS, self._embed)
+
+    async def _embed(self, request: EmbedRequest) -> EmbedAnswer:
         body = said(
             model=request.model, input=list(request.texts), dimensions=request.dimensions, encoding_format="float"
         )
-        guess = sum(map(len, request.texts)) // 4
+        guess = sum(map(len, request.texts)) // CHARACTERS_PER_TOKEN
         whole = over(body, request.options)
         ask = Ask("POST", "/embeddings", whole, request.model, self.headers(), request.timeout, guess)
         found = taken(self.name, await self._wire.json(ask))
-        rows = found.get("data")
-        if not isinstance(rows, list) or len(rows) != len(request.texts):
-            raise AIBadResponse(f"not one vector for each of {len(request.texts)} texts", provider=self.name)
-        in_order = sorted(rows, key=lambda row: row.get("index", 0))
+        rows = sorted(found.get("data") or (), key=lambda row: row.get("index", 0))
         usage = _usage(found.get("usage"))
         self._wire.correct(guess, usage.input_tokens if usage else guess)
-        vectors = tuple(tuple(map(float, row["embedding"])) for row in in_order)
-        return EmbedAnswer(vectors, usage, found.get("model"))
+        return EmbedAnswer(tuple(tuple(map(float, row["embedding"])) for row in rows), usage, found.get("model"))
 
     def headers(self) -> dict[str, str]:
         key = self._endpoint.key()
         return {"authorization": f"Bearer {key}"} if key else {}
 
-    def _chat(self, request: TextRequest, temperature: float | None, guess: int, extra: Json = None) -> Ask:
-        body = {**self.body(request, temperature), **(extra or {})}
+    def _chat(self, request: TextRequest, without: frozenset[str], guess: int, extra: Json = None) -> Ask:
+        body = {**self.body(request, without), **(extra or {})}
         return Ask("POST", "/chat/completions", body, request.model, self.headers(), request.timeout, guess)
 
-    def body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
+    def body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         """The request as the API takes it."""
-        how = self._endpoint.settings.structured_output
+        how = "prompt" if "schema" in without else self._endpoint.settings.structured_output
         instructed = request.schema is not None and how != "json_schema"
         system = with_instruction(request.system, request.schema) if instructed else request.system
-        own = _ITS_OWN.match(request.model) is not None
+        # One limit under two names: the older one is what other servers know.
+        own = (_ITS_OWN.match(request.model) is not None) != ("limit" in without)
         body = said(
             model=request.model,
             messages=[*([{"role": "system", "content": system}] if system else []), *_messages(request.turns)],
-            temperature=temperature,
+            temperature=None if "temperature" in without else request.temperature,
             max_completion_tokens=request.max_tokens if own else None,
             max_tokens=None if own else request.max_tokens,
             stop=list(request.stop) or None,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.ai.endpoint import Endpoint
 from engine.ai.http import Ask, Wire
-from engine.ai.providers.adapting import packed, segment, taken
+from engine.ai.providers.adapting import packed, refused_by, segment, taken
 from engine.ai.refusals import error_within
 from engine.definition.ai import BatchStatus
 from engine.errors import AIError
@@ -38,7 +38,7 @@ class OpenAIBatches(ABC):
         """Those that carry the key."""
 
     @abstractmethod
-    def body(self, request: TextRequest, temperature: float | None) -> dict[str, Json]:
+    def body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         """The request as the API takes it."""
 
     @abstractmethod
@@ -47,10 +47,7 @@ class OpenAIBatches(ABC):
 
     async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
         line = {"method": "POST", "url": "/v1/chat/completions"}
-        lines = [
-            packed({**line, "custom_id": item, "body": self.body(request, request.temperature)})
-            for item, request in requests
-        ]
+        lines = [packed({**line, "custom_id": item, "body": self._acceptable(request)}) for item, request in requests]
         content = "\n".join(lines).encode()
         upload = Ask(
             "POST",
@@ -63,6 +60,9 @@ class OpenAIBatches(ABC):
         body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         made = await self._wire.json(Ask("POST", "/batches", body, requests[0][1].model, self.headers()))
         return self._status(taken(self._endpoint.provider, made))
+
+    def _acceptable(self, request: TextRequest) -> dict[str, Json]:
+        return self.body(request, refused_by(self._endpoint.provider, request.model))
 
     async def batch(self, model: str, batch_id: str) -> BatchStatus:
         return self._status(await self._found(model, batch_id))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from engine.commands import ReapStaleLeases, ReapStaleLeasesResult
 from engine.kernel.scene import Scene
 from engine.kernel.settling import Settling
 from engine.model.status import RunStatus
 
 BATCH = 200
+LONGEST_CALL = timedelta(hours=6)
+"""An AI call of no run that is open for longer has nobody any more."""
 
 
 def handle(command: ReapStaleLeases, scene: Scene) -> ReapStaleLeasesResult:
@@ -25,4 +29,5 @@ def handle(command: ReapStaleLeases, scene: Scene) -> ReapStaleLeasesResult:
             failed += 1
         else:
             released += 1
+    work.ai_calls.interrupt_orphans(work.now - LONGEST_CALL)
     return ReapStaleLeasesResult(released=released, failed=failed)

@@ -6,9 +6,9 @@ from engine.commands import AnnotateRun, AnnotateRunResult
 from engine.errors import InvalidInput, Problem
 from engine.kernel.audit import note
 from engine.kernel.scene import Scene
-from engine.model.json import Json, NotJson, clean_text, dumps, loads
+from engine.model.json import Json, NotJson, dumps, loads
 from engine.model.records import AnnotationRecord
-from engine.model.redaction import redact_json
+from engine.model.redaction import fit_to_write, redact_json
 
 
 def handle(command: AnnotateRun, scene: Scene) -> AnnotateRunResult:
@@ -20,13 +20,13 @@ def handle(command: AnnotateRun, scene: Scene) -> AnnotateRunResult:
         [
             AnnotationRecord(
                 run_id=run.id,
-                key=clean_text(key),
+                key=fit_to_write(key),
                 value=dumps(value),
                 created_at=scene.work.now,
                 scope=command.scope,
                 scope_id=command.scope_id,
                 attempt=command.attempt,
-                actor=command.actor or scene.actor,
+                actor=fit_to_write(command.actor or scene.actor),
                 actor_kind=command.actor_kind,
                 actor_version=command.actor_version,
                 payload=payload,

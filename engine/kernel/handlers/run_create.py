@@ -8,7 +8,7 @@ from engine.kernel.scene import Scene
 from engine.model.ids import new_run_id
 from engine.model.json import NotJson, dumps, loads
 from engine.model.records import AnnotationRecord, RunRecord
-from engine.model.redaction import redact_json
+from engine.model.redaction import fit_to_write, redact_json
 from engine.model.status import RunStatus
 
 
@@ -38,7 +38,7 @@ def handle(command: CreateRun, scene: Scene) -> CreateRunResult:
     scene.plans.keep(scene.work, workflow)
     scene.changes.create_run(run, input_text)
     scene.changes.annotations += [
-        AnnotationRecord(run.id, key, _words(key, value), now, actor=scene.actor)
+        AnnotationRecord(run.id, key, _words(key, value), now, actor=fit_to_write(scene.actor))
         for key, value in command.annotations.items()
         if value is not None
     ]

@@ -36,7 +36,7 @@ def _hurry(scene: Scene, stage: StageRecord, job: JobRecord | None) -> bool:
             return False
         changes.update_stage(stage._replace(next_poll_at=now))
         return True
-    if job is not None and job.status is JobStatus.SCHEDULED:
+    if job is not None and job.status is JobStatus.SCHEDULED and (job.due_at is None or job.due_at > now):
         changes.update_job(job._replace(status=JobStatus.PENDING, due_at=None))
         changes.update_stage(stage._replace(retry_at=None))
         return True

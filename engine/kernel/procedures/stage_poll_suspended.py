@@ -12,6 +12,7 @@ from datetime import timedelta
 from engine.commands import PollSuspendedStages, PollSuspendedStagesResult
 from engine.definition.suspension import Completion
 from engine.definition.workflow import Workflow
+from engine.errors import BudgetExceeded
 from engine.kernel.changes import Changes
 from engine.kernel.course import Course
 from engine.kernel.deliveries import Deliveries
@@ -81,6 +82,8 @@ def _claim(work: UnitOfWork, deliveries: Deliveries, token: str, limit: int) -> 
     """The due stages whose check this process has; a stage whose definition vanished waits, visibly."""
     known = [one for one in deliveries.registry.ids() if one not in work.pauses.paused()]
     due = work.stages.claim_polls(known, token, work.now + POLL_LEASE, limit)
+    # Whoever asked before asks no more: one poller at a time, and the body is over.
+    work.ai_calls.interrupt_attempts([(stage.run_id, stage.stage_id, stage.attempt) for stage in due])
     claimed = []
     inputs = work.stages.inputs([stage.id for stage in due])
     run_ids = sorted({stage.run_id for stage in due})
@@ -125,6 +128,8 @@ async def _ask(workflow: Workflow | None, claimed: Claimed, deliveries: Deliveri
     except Exception as error:
         if timer.expired():
             return _Broken(f"check_completion took longer than {CHECK_SECONDS:g} s")
+        if isinstance(error, BudgetExceeded) and calls.hold is not None:
+            return _Waiting(None)
         return _broken_or_failed(error)
     finally:
         await calls.end()

@@ -20,6 +20,8 @@ class Again:
 GIVE_UP = None
 LONGEST = timedelta(days=36_500)
 """A longer pause is as good as this one, and could lead past the last instant there is."""
+LONGEST_ASKED = timedelta(hours=1)
+"""Nobody outside may park a stage for longer than this."""
 
 T = TypeVar("T")
 
@@ -35,8 +37,13 @@ def backoff(policy: RetryPolicy, tries: int, jitter: float) -> timedelta:
     return timedelta(seconds=capped * jitter if policy.jitter else capped)
 
 
-def after_failure(policy: RetryPolicy, *, tries: int, retryable: bool, draw: Callable[[], float]) -> Again | None:
-    """`Again`, or `GIVE_UP`: not retryable, or the tries since the last queueing are used up."""
+def after_failure(
+    policy: RetryPolicy, *, tries: int, retryable: bool, draw: Callable[[], float], wait: timedelta | None = None
+) -> Again | None:
+    """`Again`, after `wait` at the earliest, or `GIVE_UP`: not retryable, or the tries since the last queueing are
+    used up.
+    """
     if not retryable or tries >= policy.max_attempts:
         return GIVE_UP
-    return Again(backoff(policy, tries, draw()))
+    asked = min(wait, LONGEST_ASKED) if wait is not None else timedelta(0)
+    return Again(max(backoff(policy, tries, draw()), asked))

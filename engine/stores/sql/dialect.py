@@ -20,6 +20,15 @@ def _json_each(column: Column[Any], name: str) -> ColumnElement[bool]:
     return column.in_(select(each.c.value))
 
 
+def _like(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    return column.contains(text, autoescape=True)
+
+
+def _strpos(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    # The planner takes LIKE '%…%' for rare: it would read and sort all there is for a page of what is frequent.
+    return func.strpos(func.lower(column), func.lower(text)) > 0
+
+
 def _any(column: Column[Any], name: str) -> ColumnElement[bool]:
     return column == func.any(bindparam(name, type_=ARRAY(Text)))
 
@@ -37,6 +46,8 @@ class Dialect:
     """`column` is one of the list bound to that name: one statement text for any length."""
     members: Callable[[list[str]], Any]
     """A list as that bind value."""
+    holds: Callable[[ColumnElement[Any], str], ColumnElement[bool]]
+    """`column` holds the text, letter by letter, in any case; SQLite folds ASCII only."""
     integrity: tuple[str, ...] = ()
     """Statements that give rows other than `ok` when the database itself is broken."""
 
@@ -47,9 +58,10 @@ SQLITE = Dialect(
     insert=sqlite.insert,
     member=_json_each,
     members=dumps,
+    holds=_like,
     integrity=("PRAGMA integrity_check", "PRAGMA foreign_key_check"),
 )
-POSTGRES = Dialect("postgresql", begin="BEGIN", insert=postgresql.insert, member=_any, members=list)
+POSTGRES = Dialect("postgresql", begin="BEGIN", insert=postgresql.insert, member=_any, members=list, holds=_strpos)
 
 
 class Prepared:

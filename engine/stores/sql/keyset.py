@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, literal, or_, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, literal, tuple_
 from sqlalchemy.types import TypeEngine
 
 from engine.errors import InvalidInput, Problem
@@ -109,32 +109,36 @@ class Order:
         plain = json.dumps([self.sort, value, tie, mark.as_of.isoformat()], separators=(",", ":"))
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
-    def apply(self, statement: Select[Any], mark: Mark | None, limit: int) -> Select[Any]:
-        """The statement, sorted, from after the mark on; a row more than `limit` shows that more follow."""
-        if mark is not None:
-            statement = statement.where(self._after(mark))
-        if self.key.nullable:
-            statement = statement.order_by(self.key.column.is_(None))
-        for key in (self.key, self.tie):
-            if key is not None:
-                statement = statement.order_by(key.column.desc() if self.descending else key.column.asc())
-        return statement.limit(limit + 1)
+    def parts(self, statement: Select[Any], mark: Mark | None) -> list[Select[Any]]:
+        """The statement, sorted, from after the mark on: rows with a sort value, and apart from them those without.
 
-    def _after(self, mark: Mark) -> ColumnElement[bool]:
-        if self.tie is None:
-            return self._beyond(self.key, mark.value)
+        So an index can give them in order.
+        """
         if not self.key.nullable:
-            here = tuple_(self.key.column, self.tie.column)
-            there = tuple_(literal(mark.value, self.key.kind.type), literal(mark.tie, self.tie.kind.type))
-            return here < there if self.descending else here > there
-        if mark.value is None:
-            return and_(self.key.column.is_(None), self._beyond(self.tie, mark.tie))
-        same = self.key.column == literal(mark.value, self.key.kind.type)
-        return or_(
-            self._beyond(self.key, mark.value),
-            and_(same, self._beyond(self.tie, mark.tie)),
-            self.key.column.is_(None),
-        )
+            after = [] if mark is None else [self._after(mark, self.key)]
+            return [self._sorted(statement.where(*after), self.key)]
+        without = statement.where(self.key.column.is_(None))
+        if mark is not None and mark.value is None:
+            return [self._sorted(without.where(*self._after_tie(mark)), None)]
+        there = statement.where(self.key.column.is_not(None))
+        after = [] if mark is None else [self._after(mark, self.key)]
+        return [self._sorted(there.where(*after), self.key), self._sorted(without, None)]
+
+    def _sorted(self, statement: Select[Any], key: Key | None) -> Select[Any]:
+        for one in (key, self.tie):
+            if one is not None:
+                statement = statement.order_by(one.column.desc() if self.descending else one.column.asc())
+        return statement
+
+    def _after(self, mark: Mark, key: Key) -> ColumnElement[bool]:
+        if self.tie is None:
+            return self._beyond(key, mark.value)
+        here = tuple_(key.column, self.tie.column)
+        there = tuple_(literal(mark.value, key.kind.type), literal(mark.tie, self.tie.kind.type))
+        return here < there if self.descending else here > there
+
+    def _after_tie(self, mark: Mark) -> list[ColumnElement[bool]]:
+        return [] if self.tie is None else [self._beyond(self.tie, mark.tie)]
 
     def _beyond(self, key: Key, value: Any) -> ColumnElement[bool]:
         bound = literal(value, key.kind.type)

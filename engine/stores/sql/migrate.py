@@ -61,12 +61,12 @@ def _create(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": HEAD})  # noqa: S608
 
 
-def run_migrations(connection: Connection) -> None:
-    """Every migration the database lacks, one after the other."""
+def run_migrations(connection: Connection, to: str = "head") -> None:
+    """Every migration the database lacks, one after the other, up to that one."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(resources.files("engine.stores.sql") / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -42,7 +42,11 @@ class Reading:
         values: Mapping[str, Any] | None = None,
     ) -> Slice[T]:
         """One page of `statement`; its columns end with the sort value and, if any, the tie breaker."""
-        rows = self._ask(order.apply(statement, mark, page.limit), values).all()
+        # A row more than the page takes shows that more follow.
+        rows: list[AnyRow] = []
+        for part in order.parts(statement, mark):
+            if len(rows) <= page.limit:
+                rows += self._ask(part.limit(page.limit + 1 - len(rows)), values)
         shown = rows[: page.limit]
         items = [record(row) for row in shown]
         if len(rows) <= page.limit:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
 from engine.model.criteria import CallFilter, PageRequest
 from engine.model.read_records import Slice, StagePrice
@@ -39,11 +39,12 @@ _brief: list[ColumnElement[Any]] = [
 _answer_place = next(at for at, name in enumerate(CALL.names) if name == "answer")
 _brief[_answer_place] = func.nullif("", "")
 
-# Word for word as in the partial index.
+# Word for word as in the partial index: SQLAlchemy would write `reused = 0`, which SQLite does not match with it.
+_NOT_REUSED: ColumnElement[bool] = literal_column("NOT ai_calls.reused")
 _answered = and_(
     ai_calls.c.request_key == where("request"),
     ai_calls.c.status == constant("ok"),
-    ~ai_calls.c.reused,
+    _NOT_REUSED,
     ai_calls.c.answer.is_not(None),
 )
 _newest = select(*CALL.columns).where(_answered).order_by(ai_calls.c.created_at.desc(), ai_calls.c.id.desc()).limit(1)

@@ -73,7 +73,8 @@ class HistoryReads(Reading):
             conditions.append(logs.c.created_at < aware(until, "until"))
         if search:
             wanted = search_text(search, "search")
-            conditions.append(or_(contains(logs.c.message, wanted), json_contains(logs.c.fields, wanted)))
+            said = contains(self._dialect, logs.c.message, wanted)
+            conditions.append(or_(said, json_contains(self._dialect, logs.c.fields, wanted)))
         order = order_of(page, _LOG_KEYS, None, "-created_at")
         mark = order.mark(page.cursor) if page.cursor else None
         statement = select(*LOG.columns, logs.c.seq.label("sort_value")).where(*conditions)

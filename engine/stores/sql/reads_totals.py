@@ -16,12 +16,13 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    distinct,
+    exists,
     func,
     literal,
     not_,
     or_,
     select,
+    union,
 )
 
 from engine.errors import InvalidInput, Problem
@@ -34,7 +35,7 @@ from engine.stores.sql.reading import AnyRow, Reading
 from engine.stores.sql.reads_ai import unknown_price
 from engine.stores.sql.rows import constant, where
 from engine.stores.sql.run_conditions import aware, conditions_of
-from engine.stores.sql.tables import definitions, events, jobs, run_stats, runs, stages, workers
+from engine.stores.sql.tables import attempts, definitions, events, jobs, run_stats, runs, stages, workers
 from engine.stores.sql.types import Money
 
 _EPOCH = date(1970, 1, 1)
@@ -91,20 +92,22 @@ _newest = select(definitions.c.workflow_id, definitions.c.fingerprint, definitio
     definitions.c.workflow_id, definitions.c.created_at, definitions.c.fingerprint
 )
 
-# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed.
-_same_attempt = and_(
-    stages.c.run_id == ai_calls.c.run_id,
-    stages.c.stage_id == ai_calls.c.stage_id,
-    stages.c.attempt == ai_calls.c.attempt,
+# An attempt's money is wasted when nothing came of it: it failed, was cancelled, or another one followed or is queued.
+# No stage of a completed run has failed, and few were tried again: only the calls of the other runs are looked at.
+_bad = (StageStatus.FAILED, StageStatus.CANCELLED, StageStatus.PENDING)
+_good = tuple(stages.c.status != constant(status) for status in _bad)
+_not_completed = or_(
+    *(runs.c.status == constant(one) for one in (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.RUNNING))
 )
+_losing_runs = union(select(runs.c.id).where(_not_completed), select(attempts.c.run_id))
 _came_to_nothing = and_(
     ai_calls.c.stage_id.is_not(None),
-    or_(
-        stages.c.id.is_(None),
-        stages.c.status == constant(StageStatus.FAILED),
-        stages.c.status == constant(StageStatus.CANCELLED),
-        # Queued again: the attempt of that number is over.
-        stages.c.status == constant(StageStatus.PENDING),
+    ai_calls.c.run_id.in_(_losing_runs),
+    ~exists().where(
+        stages.c.run_id == ai_calls.c.run_id,
+        stages.c.stage_id == ai_calls.c.stage_id,
+        stages.c.attempt == ai_calls.c.attempt,
+        *_good,
     ),
 )
 _COST_KEYS: dict[str, ColumnElement[Any]] = {
@@ -126,27 +129,49 @@ def _dollars(amount: ColumnElement[Any]) -> ColumnElement[Decimal]:
     return func.coalesce(func.sum(amount), literal(Decimal(0), Money))
 
 
-def _cost_sums(by: Sequence[str]) -> Select[Any]:
-    keys = [_COST_KEYS[name].label(f"key_{index}") for index, name in enumerate(by)]
-    cost = _dollars(ai_calls.c.cost).label("cost")
-    wasted = case((_came_to_nothing, ai_calls.c.cost), else_=literal(Decimal(0), Money))
-    return (
+def _cost_keys(by: Sequence[str]) -> list[Any]:
+    return [_COST_KEYS[name].label(f"key_{index}") for index, name in enumerate(by)]
+
+
+def _cost_sums(by: Sequence[str], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Summed by run first: to count distinct runs any other way, every group would be sorted."""
+    keys = _cost_keys(by)
+    of_run = (
         select(
             *keys,
-            func.count(),
-            func.count(distinct(ai_calls.c.run_id)),
-            _how_many(or_(ai_calls.c.error.is_not(None), ai_calls.c.status == constant("interrupted"))),
-            func.sum(cast(ai_calls.c.reused, Integer)),
-            func.sum(ai_calls.c.input_tokens),
-            func.sum(ai_calls.c.output_tokens),
-            cost,
-            _dollars(wasted),
-            _how_many(unknown_price()),
+            ai_calls.c.run_id.label("run"),
+            func.count().label("calls"),
+            _how_many(or_(ai_calls.c.error.is_not(None), ai_calls.c.status == constant("interrupted"))).label("failed"),
+            func.sum(cast(ai_calls.c.reused, Integer)).label("reused"),
+            func.sum(ai_calls.c.input_tokens).label("input_tokens"),
+            func.sum(ai_calls.c.output_tokens).label("output_tokens"),
+            _dollars(ai_calls.c.cost).label("cost"),
+            _how_many(unknown_price()).label("unpriced"),
         )
-        .select_from(ai_calls.outerjoin(stages, _same_attempt))
-        .group_by(*keys)
-        .order_by(cost.desc(), *keys)
+        .where(*conditions)
+        .group_by(*keys, ai_calls.c.run_id)
+        .subquery()
     )
+    named = [of_run.c[key.name] for key in keys]
+    cost = _dollars(of_run.c.cost).label("cost")
+    sums = (func.sum(of_run.c[name]) for name in ("failed", "reused", "input_tokens", "output_tokens"))
+    return (
+        select(
+            *named,
+            func.sum(of_run.c.calls),
+            func.count(of_run.c.run),
+            *sums,
+            cost,
+            func.sum(of_run.c.unpriced),
+        )
+        .group_by(*named)
+        .order_by(cost.desc(), *named)
+    )
+
+
+def _wasted_sums(by: Sequence[str], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    keys = _cost_keys(by)
+    return select(*keys, _dollars(ai_calls.c.cost)).where(_came_to_nothing, *conditions).group_by(*keys)
 
 
 def _key_text(name: str, value: Any) -> str | None:
@@ -155,21 +180,11 @@ def _key_text(name: str, value: Any) -> str | None:
     return (_EPOCH + timedelta(days=int(value))).isoformat() if name == _DAY else str(value)
 
 
-def _cost_sum(by: Sequence[str], row: AnyRow) -> CostSum:
+def _cost_sum(by: Sequence[str], row: AnyRow, wasted: Decimal) -> CostSum:
     key = tuple(_key_text(name, value) for name, value in zip(by, row, strict=False))
-    calls, runs_, failed, reused, tokens_in, tokens_out, cost, wasted, unpriced = row[len(by) :]
-    return CostSum(
-        key,
-        calls,
-        runs_,
-        int(failed),
-        int(reused),
-        int(tokens_in),
-        int(tokens_out),
-        Decimal(cost),
-        Decimal(wasted),
-        int(unpriced),
-    )
+    calls, runs_, failed, reused, tokens_in, tokens_out, cost, unpriced = row[len(by) :]
+    counted = (int(calls), runs_, int(failed), int(reused), int(tokens_in), int(tokens_out))
+    return CostSum(key, *counted, Decimal(cost), wasted, int(unpriced))
 
 
 class TotalReads(Reading):
@@ -258,14 +273,17 @@ class TotalReads(Reading):
         if unknown or not by:
             wrong = ", ".join(unknown) or "nothing"
             raise InvalidInput([Problem("by", f"can't sum by {wrong}; there are: {', '.join(_COST_KEYS)}")])
-        statement = _cost_sums(by).limit(limit)
+        conditions: list[ColumnElement[bool]] = []
         if since is not None:
-            statement = statement.where(ai_calls.c.created_at >= aware(since, "since"))
+            conditions.append(ai_calls.c.created_at >= aware(since, "since"))
         if until is not None:
-            statement = statement.where(ai_calls.c.created_at < aware(until, "until"))
+            conditions.append(ai_calls.c.created_at < aware(until, "until"))
         values: dict[str, Any] = {}
         if criteria is not None and criteria != RunFilter():
             found = conditions_of(criteria, self.now, self._dialect)
             values = found.values
-            statement = statement.where(ai_calls.c.run_id.in_(select(runs.c.id).where(*found.clauses)))
-        return [_cost_sum(by, row) for row in self._ask(statement, values)]
+            conditions.append(ai_calls.c.run_id.in_(select(runs.c.id).where(*found.clauses)))
+        sums = self._ask(_cost_sums(by, conditions).limit(limit), values).all()
+        lost = self._ask(_wasted_sums(by, conditions), values)
+        wasted = {tuple(row[: len(by)]): Decimal(row[-1]) for row in lost}
+        return [_cost_sum(by, row, wasted.get(tuple(row[: len(by)]), Decimal(0))) for row in sums]

@@ -118,7 +118,7 @@ def search_text(text: str, path: str) -> str:
     return text
 
 
-def contains(column: ColumnElement[Any], text: str) -> Condition:
+def contains(dialect: Dialect, column: ColumnElement[Any], text: str) -> Condition:
     """`column` holds the text, letter by letter, in any case.
 
     SQLite folds ASCII only; beyond it the text is found as given, in lower, upper and title case.
@@ -127,21 +127,22 @@ def contains(column: ColumnElement[Any], text: str) -> Condition:
         return false()
     spellings = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
     held = func.coalesce(column, "")
-    return or_(*(held.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
+    return or_(*(dialect.holds(held, spelling) for spelling in sorted(spellings)))
 
 
-def json_contains(column: ColumnElement[Any], text: str) -> Condition:
+def json_contains(dialect: Dialect, column: ColumnElement[Any], text: str) -> Condition:
     """`contains` for a column of JSON: the text as it stands there, or as part of a string in it."""
     inner = json.dumps(text, ensure_ascii=False)[1:-1]
-    return contains(column, text) if inner == text else or_(contains(column, text), contains(column, inner))
+    plain = contains(dialect, column, text)
+    return plain if inner == text else or_(plain, contains(dialect, column, inner))
 
 
-def _anywhere(text: str) -> Condition:
+def _anywhere(dialect: Dialect, text: str) -> Condition:
     return or_(
-        contains(runs.c.id, text),
-        contains(runs.c.idempotency_key, text),
-        json_contains(runs.c.input, text),
-        contains(runs.c.error, text),
+        contains(dialect, runs.c.id, text),
+        contains(dialect, runs.c.idempotency_key, text),
+        json_contains(dialect, runs.c.input, text),
+        contains(dialect, runs.c.error, text),
     )
 
 
@@ -327,11 +328,11 @@ def conditions_of(criteria: RunFilter, now: datetime, dialect: Dialect, prefix: 
     if criteria.ids is not None:
         add(_ids(found, criteria.ids))
     for text in criteria.text:
-        add(_anywhere(search_text(text, "text")))
+        add(_anywhere(dialect, search_text(text, "text")))
     for text in criteria.not_text:
-        add(not_(_anywhere(search_text(text, "not_text"))))
+        add(not_(_anywhere(dialect, search_text(text, "not_text"))))
     if criteria.error:
-        add(or_(*(contains(runs.c.error, search_text(text, "error")) for text in criteria.error)))
+        add(or_(*(contains(dialect, runs.c.error, search_text(text, "error")) for text in criteria.error)))
     for number, unwanted in enumerate(criteria.excluding):
         add(_excluded(found, unwanted, number, now))
     return found

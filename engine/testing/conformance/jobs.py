@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,11 @@ from engine.model.records import JobRecord, Lease
 from engine.model.status import JobStatus
 from engine.ports.persistence import Persistence
 from engine.ports.work import UnitOfWork
-from engine.testing.conformance.records import BODY, add_job, add_run, long_ago, soon
+from engine.testing.conformance.records import BODY, add_job, add_run, another, long_ago, soon
+from engine.testing.conformance.store import Refused
 
+FIXED = ("workflow_id", "stage_id", "created_at")
+MOVING = [name for name in JobRecord._fields if name not in ("id", "run_id", *FIXED)]
 TOKEN = "token"  # noqa: S105 - of a lease
 
 
@@ -32,9 +36,12 @@ def add_claimed(work: UnitOfWork, until: datetime | None = None) -> tuple[JobRec
     return leased, Lease(leased.id, TOKEN, leased.attempt)
 
 
+def freed(job: JobRecord) -> JobRecord:
+    return job._replace(worker_id=None, lease_token=None, leased_until=None, renewed_at=None)
+
+
 def completed(work: UnitOfWork, job: JobRecord) -> JobRecord:
-    free = job._replace(worker_id=None, lease_token=None, leased_until=None, renewed_at=None)
-    return free._replace(status=JobStatus.COMPLETED, completed_at=work.now)
+    return freed(job)._replace(status=JobStatus.COMPLETED, completed_at=work.now)
 
 
 def wrong_token(lease: Lease) -> Lease:
@@ -205,3 +212,107 @@ class JobPromises:
                 assert work.jobs.due_for(run.id, job.stage_id) == (job if job in active else None)
 
         await store.transact(prepare)
+
+    @pytest.mark.parametrize("field", [name for name in JobRecord._fields if name != "run_id"])
+    async def test_a_job_is_kept_with_every_field(self, store: Persistence, field: str) -> None:
+        fields: dict[str, Any] = {"status": JobStatus.RUNNING}
+        if field != "status":
+            fields[field] = another(JobRecord, field)
+
+        def check(work: UnitOfWork) -> None:
+            job = add_job(work, add_run(work), **fields)
+            assert work.jobs.of_run(job.run_id) == [job]
+
+        await store.transact(check)
+
+    @pytest.mark.parametrize("field", [name for name in MOVING if name != "status"])
+    async def test_saving_writes_every_field_that_moves(self, store: Persistence, field: str) -> None:
+        def check(work: UnitOfWork) -> None:
+            job = add_job(work, add_run(work))
+            changed = job._replace(**{field: another(JobRecord, field)})
+            work.jobs.save([changed])
+            work.jobs.save([])
+            assert work.jobs.of_run(job.run_id) == [changed]
+
+        await store.transact(check)
+
+    @pytest.mark.parametrize("field", FIXED)
+    async def test_saving_leaves_who_a_job_is(self, store: Persistence, field: str) -> None:
+        def check(work: UnitOfWork) -> None:
+            job = add_job(work, add_run(work))
+            work.jobs.save([job._replace(**{field: another(JobRecord, field)})])
+            assert work.jobs.of_run(job.run_id) == [job]
+
+        await store.transact(check)
+
+    async def test_finishing_frees_the_lease_and_writes_the_outcome(self, store: Persistence) -> None:
+        job, lease = await store.transact(add_claimed)
+        again = freed(job)._replace(status=JobStatus.SCHEDULED, last_error="no")
+
+        def finish(work: UnitOfWork) -> JobRecord | None:
+            again_at = again._replace(due_at=soon(work))
+            assert work.jobs.finish([(lease, again_at)]) == 1
+            assert work.jobs.finish([(lease, again_at)]) == 0
+            assert work.jobs.finish([]) == 0
+            found = work.jobs.due_for(job.run_id, "step")
+            assert found == again_at
+            return found
+
+        assert await store.transact(finish) is not None
+
+    @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PENDING])
+    async def test_b040_only_pending_jobs_are_claimed(self, store: Persistence, status: JobStatus) -> None:
+        await store.transact(lambda work: add_job(work, add_run(work), status=status, due_at=long_ago(work)))
+        assert await store.transact(claim) == []
+        assert await store.transact(lambda work: work.jobs.due_priorities([BODY], 5)) == []
+
+    @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.RUNNING])
+    async def test_b050_only_running_jobs_expire(self, store: Persistence, status: JobStatus) -> None:
+        def check(work: UnitOfWork) -> None:
+            ended = {"leased_until": long_ago(work), "renewed_at": long_ago(work)}
+            add_job(work, add_run(work), status=status, **ended)
+            assert work.jobs.expired(work.now, 10) == []
+
+        await store.transact(check)
+
+    async def test_b037_every_claim_counts_one_delivery(self, store: Persistence) -> None:
+        job = await store.transact(lambda work: add_job(work, add_run(work)))
+
+        def again(work: UnitOfWork) -> tuple[int, int]:
+            (leased,) = claim(work, job_ids=[job.id])
+            work.jobs.save([leased._replace(status=JobStatus.PENDING, lease_token=None)])
+            return leased.attempt, leased.tries
+
+        assert [await store.transact(again) for _ in range(3)] == [(1, 1), (2, 2), (3, 3)]
+
+    async def test_a_claim_that_is_rolled_back_leaves_the_job_to_others(self, store: Persistence) -> None:
+        job = await store.transact(lambda work: add_job(work, add_run(work)))
+
+        def refused(work: UnitOfWork) -> None:
+            assert len(claim(work)) == 1
+            raise Refused
+
+        with pytest.raises(Refused):
+            await store.transact(refused)
+        (leased,) = await store.transact(claim)
+        assert (leased.id, leased.attempt) == (job.id, 1)
+
+    async def test_b039_the_future_is_not_claimed_whatever_its_priority(self, store: Persistence) -> None:
+        def prepare(work: UnitOfWork) -> str:
+            run = add_run(work)
+            add_job(work, run, status=JobStatus.SCHEDULED, due_at=soon(work), priority=99)
+            return add_job(work, run, priority=1).id
+
+        job_id = await store.transact(prepare)
+        assert await store.transact(lambda work: work.jobs.promote_due()) == 0
+        assert await store.transact(lambda work: [job.id for job in claim(work)]) == [job_id]
+
+    async def test_the_end_of_a_lease_is_announced(self, store: Persistence) -> None:
+        await store.transact(add_claimed)
+
+        def look(work: UnitOfWork) -> bool:
+            due = work.next_upkeep_due([], events=False)
+            return due is not None and due <= soon(work)
+
+        assert await store.transact(look)
+        assert await store.transact(lambda work: work.next_claim_due()) is None

@@ -45,6 +45,8 @@ class GraphNode:
     duration_ms: int | None = None
     progress: float | None = None
     cost: Decimal | None = Decimal(0)
+    label: str = ""
+    """Shown in place of the id: of a folded group."""
 
     @property
     def mark(self) -> StatusMark:
@@ -163,7 +165,7 @@ def _reached_node(stage: StageView, now: datetime) -> GraphNode:
 
 
 def _label(node: GraphNode) -> str:
-    return safe_text(node.stage_id, limit=LABEL_LIMIT)
+    return safe_text(node.label or node.stage_id, limit=LABEL_LIMIT)
 
 
 def _timing(node: GraphNode) -> str:

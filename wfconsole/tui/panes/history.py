@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
 
-from engine.inspector import AnnotationView, AuditView, PageRequest
-from wfconsole.tui.files import json_text
+from engine.inspector import AnnotationView, AuditView, EventView, PageRequest
+from wfconsole.tui.files import json_text, save
 from wfconsole.tui.layout.history import Entry, history_of
 from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.widgets.history_list import HistoryList
@@ -38,7 +39,8 @@ class HistoryPane(RunPane):
         super().__init__(run_id, source, ascii_only=ascii_only)
         self._besides = _Besides((), ())
         self._entries: tuple[Entry, ...] = ()
-        self._made_of: tuple[object, ...] = ()
+        self._events: Sequence[EventView] = ()
+        self._told: _Besides | None = None
 
     def compose(self) -> ComposeResult:
         yield HistoryList(id="events", ascii_only=self.ascii_only)
@@ -58,9 +60,8 @@ class HistoryPane(RunPane):
             self._besides = found
 
     def paint(self, look: RunLook) -> None:
-        made_of = (look.events, *self._besides)
-        if made_of != self._made_of:
-            self._made_of = made_of
+        if look.events is not self._events or self._besides != self._told:
+            self._events, self._told = look.events, self._besides
             self._entries = tuple(history_of(look.events, *self._besides))
         self.view.set_look(look.zone, look.mode, look.run.created_at, look.past)
         self.view.follows_end = look.past is None
@@ -86,6 +87,13 @@ class HistoryPane(RunPane):
     def copied(self) -> str:
         entry = self.view.cursor_item
         return json_text(entry.detail) if entry is not None else ""
+
+    async def export(self) -> str | None:
+        if not self._entries:
+            return None
+        lines = [json.dumps(entry.detail, ensure_ascii=False, default=str) for entry in self._entries]
+        content = "\n".join([*lines, ""]).encode("utf-8", "surrogatepass")
+        return str(save(f"{self.run_id[:8]}-history.jsonl", content))
 
     @on(LineList.Opened, "#events")
     def _opened(self, event: LineList.Opened) -> None:

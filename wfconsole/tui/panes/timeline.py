@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from wfconsole import formatting
+from wfconsole.tui.files import save
 from wfconsole.tui.layout.timeline import legend
 from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.widgets.line import Line, Part, Text, line_of
@@ -105,3 +106,10 @@ class TimelinePane(RunPane):
 
     def attempt_under_cursor(self) -> tuple[str, int] | None:
         return self.view.cursor_item
+
+    async def export(self) -> str | None:
+        drawn = self.view.drawn
+        if drawn is None or not drawn.rows:
+            return None
+        lines = ["".join(text for text, _ in spans).rstrip() for spans in (drawn.axis, *drawn.rows)]
+        return str(save(f"{self.run_id[:8]}-timeline.txt", "\n".join([*lines, ""]).encode()))

@@ -19,7 +19,7 @@ from engine.model.ids import new_token
 from engine.model.json import Json, NotJson, loads
 from wfconsole.actions import Answer, Question, create_run, create_run_twin
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.files import json_text
+from wfconsole.tui.files import editable_json
 from wfconsole.tui.layout.input_form import FormField, fields_of, texts_of_form, value_of_form
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.widgets.form_row import FormRow
@@ -92,7 +92,7 @@ class NewRunDialog(Dialog[str]):
         await form.remove_children()
         await form.mount(*(FormRow(field, ascii_only=self.console.settings.ascii) for field in self._fields or ()))
         self._as_json = self._fields is None
-        self.query_one(TextArea).text = json_text({}) if self._fields is None else self._form_as_json()
+        self.query_one(TextArea).text = editable_json({}) if self._fields is None else self._form_as_json()
         self._show_way()
         self.problem("")
 
@@ -110,7 +110,7 @@ class NewRunDialog(Dialog[str]):
     def _form_as_json(self) -> str:
         """What is filled in; required fields that aren't stand there empty, to be seen."""
         value, problems = self._form()
-        return json_text({**{name: None for name, why in problems.items() if why == "required"}, **value})
+        return editable_json({**{name: None for name, why in problems.items() if why == "required"}, **value})
 
     def action_other_way(self) -> None:
         """From the form to JSON and back, with what was filled in."""

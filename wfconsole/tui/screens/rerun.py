@@ -17,7 +17,7 @@ from engine.inspector import ExpectedCost, RunDetail, StageStatus
 from engine.model.json import Json, NotJson, loads
 from wfconsole import formatting
 from wfconsole.actions import Answer, Question, rerun_choices, stages_again
-from wfconsole.tui.files import json_text
+from wfconsole.tui.files import editable_json
 from wfconsole.tui.screens.confirm import StageDialog
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class RerunDialog(StageDialog):
         if not isinstance(run, RunDetail) or not self.answer.stage_id:
             return
         if not editor.text:
-            editor.text = json_text({stage_id: run.config.get(stage_id) or {} for stage_id in self._again()})
+            editor.text = editable_json({stage_id: run.config.get(stage_id) or {} for stage_id in self._again()})
         self._show_editor(shown=True)
         editor.focus()
 

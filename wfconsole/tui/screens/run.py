@@ -19,6 +19,7 @@ from wfconsole.actions import OPEN, RUN_OPERATIONS, Action
 from wfconsole.formatting import TimeMode
 from wfconsole.run_actions import FOLD
 from wfconsole.run_past import as_of
+from wfconsole.tui.files import json_text, save
 from wfconsole.tui.layout.attempt_bars import bars_of
 from wfconsole.tui.layout.timeline import mini
 from wfconsole.tui.panes.calls import CallsPane
@@ -326,7 +327,7 @@ class RunScreen(RunKeys, LogKeys):
 
     def offers(self) -> Sequence[Action]:
         hidden = [OPEN] if self._tab == "logs" else []
-        hidden += [FOLD] if self._tab != "timeline" else []
+        hidden += [FOLD] if self._tab not in ("timeline", *WITH_GRAPH) else []
         return [action for action in super().offers() if action not in hidden]
 
     def step_back(self) -> bool:
@@ -354,3 +355,13 @@ class RunScreen(RunKeys, LogKeys):
         if line is not None:
             return line.message
         return (self.pane.copied() if self.pane is not None else "") or self.run_id
+
+    def export(self) -> str | None:
+        """The log as it is shown; in the graph the whole run as JSON."""
+        if self._run is None:
+            return None
+        if self._tab == "logs":
+            lines = [line.model_dump_json() for line in self.query_one(LogPane).log_view.shown_lines()]
+            return str(save(f"{self.run_id[:8]}-log.jsonl", "\n".join([*lines, ""]).encode())) if lines else None
+        text = json_text(self._run.model_dump(mode="json"))
+        return str(save(f"{self.run_id[:8]}-run.json", text.encode("utf-8", "surrogatepass")))

@@ -12,6 +12,7 @@ from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.panes.timeline import TimelinePane
 from wfconsole.tui.screens.diff import DiffScreen
 from wfconsole.tui.screens.operations import RunOperations
+from wfconsole.tui.widgets.graph_view import GraphView
 
 
 class RunKeys(RunOperations):
@@ -27,6 +28,10 @@ class RunKeys(RunOperations):
     @abstractmethod
     def look(self) -> RunLook | None:
         """The run as it is shown."""
+
+    @abstractmethod
+    def export(self) -> str | None:
+        """Write what a tab without a pane shows to a new file and give its path; None: there is nothing."""
 
     @abstractmethod
     def repaint(self) -> None:
@@ -100,22 +105,24 @@ class RunKeys(RunOperations):
     # -- what only some tabs can -----------------------------------------------------------------
 
     def action_run_fold(self) -> None:
-        pane = self.pane
+        """Idle time of the timeline; else the group of the graph that has the focus."""
+        pane, graph = self.pane, self.query_one(GraphView)
         if isinstance(pane, TimelinePane):
             pane.toggle_fold()
-        else:
-            self.console.tell("z folds idle time in the Timeline: tab", severity="warning")
+        elif not graph.display or not graph.toggle_fold():
+            why = "z folds stages side by side in the graph, and idle time in the timeline"
+            self.console.tell(why, severity="warning")
 
     def action_go_export(self) -> None:
         self.run_worker(self._export(), group="export", exclusive=True)
 
     async def _export(self) -> None:
         try:
-            path = await self.pane.export() if self.pane is not None else None
+            path = await self.pane.export() if self.pane is not None else self.export()
         except (EngineError, OSError) as error:
             self.console.tell(f"not saved: {error}", severity="error")
             return
         if path is None:
-            self.console.tell("nothing to save here: e saves values and artifacts in Data", severity="warning")
+            self.console.tell("there is nothing to save here", severity="warning")
         else:
             self.console.tell(f"saved: {path}")

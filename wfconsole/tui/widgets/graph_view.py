@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines
+from wfconsole.tui.layout.folding import fold, large_groups
 from wfconsole.tui.layout.stage_graph import GraphLayout, GraphNode, layout, nodes_of
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
@@ -76,6 +77,9 @@ class GraphView(ScrollView, can_focus=True):
         self.empty_text = ""
         """Shown when there are no stages."""
         self._stages: list[GraphNode] = []
+        self._drawn_nodes: list[GraphNode] = []
+        self._folded: set[int] = set()
+        self._opened: set[int] = set()
         self._layout = GraphLayout([], {}, "graph")
         self._focused: str | None = None
         self._colours = ThemeStyles()
@@ -101,6 +105,7 @@ class GraphView(ScrollView, can_focus=True):
         The focus stays; at first it goes to what failed, else to what is going on, else to the first stage.
         """
         self._stages = nodes_of(run, now)
+        self._folded |= large_groups(self._stages) - self._opened
         known = {node.stage_id for node in self._stages}
         if self._focused not in known:
             self._focused = None
@@ -115,7 +120,8 @@ class GraphView(ScrollView, can_focus=True):
         if not width:
             return
         before = self._layout.lines
-        self._layout = layout(self._stages, width, height, focus=self._focused, ascii_only=self.ascii_only)
+        self._drawn_nodes = fold(self._stages, self._folded, focus=self._focused)
+        self._layout = layout(self._drawn_nodes, width, height, focus=self._focused, ascii_only=self.ascii_only)
         lines = self._layout.lines
         self.virtual_size = Size(max(width, self._layout.width), len(lines))
         if len(lines) != len(before):
@@ -140,7 +146,7 @@ class GraphView(ScrollView, can_focus=True):
 
     def _groups(self) -> list[list[str]]:
         groups: dict[int, list[str]] = {}
-        for node in self._stages:
+        for node in self._drawn_nodes:
             groups.setdefault(node.group, []).append(node.stage_id)
         return [groups[number] for number in sorted(groups)]
 
@@ -173,6 +179,17 @@ class GraphView(ScrollView, can_focus=True):
         groups = self._groups()
         if groups:
             self._focus_on(groups[end][0])
+
+    def toggle_fold(self) -> bool:
+        """Fold the focused group of stages side by side, or open it; False where the stage is alone."""
+        group = next((node.group for node in self._stages if node.stage_id == self._focused), None)
+        if group is None or sum(node.group == group for node in self._stages) < 2:
+            return False
+        self._opened = self._opened | {group} if group in self._folded else self._opened - {group}
+        self._folded ^= {group}
+        self._draw()
+        self._show_focus()
+        return True
 
     def action_open(self) -> None:
         if self._focused is not None:

@@ -1,0 +1,70 @@
+"""Whatever is done in whatever order, the engine does what the reference in plain Python does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from model_machine import EngineMachine
+from planted_defects import DEFECTS
+
+from engine import EngineError
+from engine.model import ids
+
+FREE = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True, "derandomize": True}
+SEARCH = {**FREE, "phases": [Phase.generate], "report_multiple_bugs": False}
+"""To know whether a failure is found there is no need of its smallest example."""
+
+
+@pytest.fixture(autouse=True)
+def repeatable_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between equals the id decides: an example must find the same ones again."""
+    repeatable = SimpleNamespace(randbits=random.getrandbits, token_hex=lambda size: random.randbytes(size).hex())
+    monkeypatch.setattr(ids, "secrets", repeatable)
+
+
+def machine_on(new_url: Callable[[Path], str]) -> Callable[[], Any]:
+    return type("Machine", (EngineMachine,), {"new_url": staticmethod(new_url)})
+
+
+def in_folder(folder: Path) -> str:
+    return f"sqlite:///{folder / 'runs.db'}"
+
+
+def follows(new_url: Callable[[Path], str], examples: int, **how: Any) -> None:
+    run_state_machine_as_test(
+        machine_on(new_url), settings=settings(max_examples=examples, stateful_step_count=50, **how)
+    )
+
+
+def test_sqlite_does_what_the_reference_does() -> None:
+    follows(in_folder, 30, **FREE)
+
+
+def test_postgres_does_what_the_reference_does(new_postgres: Callable[[], str]) -> None:
+    follows(lambda _: new_postgres(), 8, **FREE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_sqlite_does_what_the_reference_does_for_long() -> None:
+    follows(in_folder, 1000, **FREE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_postgres_does_what_the_reference_does_for_long(new_postgres: Callable[[], str]) -> None:
+    follows(lambda _: new_postgres(), 200, **FREE)
+
+
+@pytest.mark.parametrize("defect", sorted(DEFECTS))
+def test_a_planted_defect_is_found(defect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    DEFECTS[defect](monkeypatch)
+    with pytest.raises((AssertionError, LookupError, EngineError)):
+        follows(in_folder, 200, **SEARCH)
