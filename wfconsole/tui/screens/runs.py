@@ -152,6 +152,9 @@ class RunsScreen(RunViews, RunMarks):
             table.refresh()
 
     def _paint_preview(self) -> None:
+        if self.query_one(RunTable).cursor_id is None:
+            self._preview = None
+            self.query_one(RunPreview).tell(None, self.console.now(), self.console.zone)
         if self._preview is not None and self._preview.run.id == self.query_one(RunTable).cursor_id:
             self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
 
