@@ -113,9 +113,9 @@ async def test_r26_d_splits_what_changed_against_the_period_before() -> None:
         await sheet(app, pilot, "day")
         await pilot.press("d")
         await sheet(app, pilot, "workflow", ["summarise-docs"])
-        await until(pilot, lambda: "against the period before" in screen_text(app), "the split")
+        await until(pilot, lambda: " change +" in screen_text(app), "the split")
         shown = screen_text(app)
-        assert "+$0.200  =  runs +$0.200  calls a run -  tokens a call -  price -" in shown
+        assert "change +$0.200 =  runs +$0.200  calls/run -  tokens/call -  price -" in shown
         assert row(app, "summarise-docs") == [
             *["summarise-docs", "$0.200", "$0.400", "+$0.200"],
             *["+$0.200", "-", "-", "-"],

@@ -45,8 +45,9 @@ def columns_of(level: str, *, compare: bool) -> tuple[Column, ...]:
             Column("PRICE", 9, right=True, drop=5),
         )
     return (
-        Column(title, 24 if level != "day" else 10, grows=0 if level == "day" else 1),
-        Column("", BAR, drop=3, grows=1 if level == "day" else 0),
+        # No column grows: numbers far from what they are about can't be read.
+        Column(title, {"day": 10, "topic": 44}.get(level, 30)),
+        Column("", BAR, drop=3),
         Column("COST", 7, right=True),
         Column("", 2),
         Column("WASTED", 9, right=True, drop=4),
@@ -170,16 +171,16 @@ def split_line(sheet: CostSheet) -> list[Part | str]:
     if sheet.before is None:
         return []
     found = split(sheet.total, sheet.before)
-    parts: list[Part | str] = [(" against the period before ", "$quiet"), _coloured(found.change), ("  =", "$quiet")]
+    parts: list[Part | str] = [(" change ", "$quiet"), _coloured(found.change), (" =", "$quiet")]
     for name, amount in (
         ("runs", found.runs),
-        ("calls a run", found.calls),
-        ("tokens a call", found.tokens),
+        ("calls/run", found.calls),
+        ("tokens/call", found.tokens),
         ("price", found.price),
     ):
         parts += [(f"  {name} ", "$quiet"), _coloured(amount)]
     if found.unpriced:
-        parts.append(("  (known prices only)", "$status-retrying"))
+        parts.append(("  known prices only", "$status-retrying"))
     return parts
 
 
