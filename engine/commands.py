@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from types import GenericAlias
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,14 +30,28 @@ LONGEST = timedelta(days=3650)
 class Result(BaseModel):
     """What a command answers with: frozen."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Command(BaseModel, Generic[R]):
     """The root of all commands; `R` is its result type, `type` its name on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     type: ClassVar[str] = ""
+
+    def __class_getitem__(cls, result: Any) -> Any:
+        """Only an alias: pydantic would build a model for each result, and a third of `import engine` went there."""
+        return GenericAlias(cls, result)
+
+
+def result_type(command: type[Command[R]]) -> type[R]:
+    """`R` of a `Command[R]`."""
+    for base in command.__mro__:
+        for alias in vars(base).get("__orig_bases__", ()):
+            if get_origin(alias) is Command:
+                found: type[R] = get_args(alias)[0]
+                return found
+    raise TypeError(f"{command.__name__} declares no result")
 
 
 Key = Field(default=None, min_length=1, max_length=255)

@@ -18,7 +18,7 @@ from engine.model.json import Json
 class Event(BaseModel):
     """The root of all events, and what stands for an event of a type this program doesn't know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
     id: str
     run_id: str
     sequence: int = Field(ge=1)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, cast, overload
 
-from engine.commands import Command, ExecuteJob, FlushOutbox, PollSuspendedStages, parse_command
+from engine.commands import Command, ExecuteJob, FlushOutbox, PollSuspendedStages, parse_command, result_type
 from engine.definition.registry import WorkflowRegistry
 from engine.errors import IdempotencyConflict, IdempotencyInProgress, InvalidInput, Problem
 from engine.kernel.call_ledger import CallLedger
@@ -201,13 +201,5 @@ def _replay(command: Command[R], there: KeyRecord, payload: str) -> R:
         raise IdempotencyConflict(there.key, command.type)
     if there.result is None:
         raise IdempotencyInProgress(there.key, command.type)
-    return cast("R", _result_type(command).model_validate(loads(there.result)))
-
-
-def _result_type(command: Command[Any]) -> Any:
-    """`R` of `Command[R]`."""
-    for base in type(command).__mro__:
-        arguments = getattr(base, "__pydantic_generic_metadata__", {}).get("args")
-        if arguments:
-            return arguments[0]
-    raise TypeError(f"{type(command).__name__} declares no result")
+    kept: Any = result_type(type(command))
+    return cast("R", kept.model_validate(loads(there.result)))
