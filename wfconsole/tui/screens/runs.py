@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
 
 NO_RUNS = "No runs yet.  Press o to start one, or: wfconsole run WORKFLOW --input JSON"
-ALL_WELL = "Nothing needs attention: no failed or stuck run, no overdue poll, no dead letter.  v chooses another view."
+ALL_WELL = "Nothing needs attention: no failed or stuck run, no overdue poll, no dead letter.\nv chooses another view."
 NO_MATCH = "No run matches this filter.  Press escape to clear it."
 ASKING = "Asking the database …"
 
@@ -152,8 +152,9 @@ class RunsScreen(RunViews, RunMarks):
             table.refresh()
 
     def _paint_preview(self) -> None:
-        if self._preview is not None and self._preview.run.id == self.query_one(RunTable).cursor_id:
-            self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
+        cursor, preview = self.query_one(RunTable).cursor_id, self._preview
+        if cursor is None or (preview is not None and preview.run.id == cursor):
+            self.query_one(RunPreview).tell(preview, self.console.now(), self.console.zone)
 
     def _paint_note(self) -> None:
         table, overview, ascii_only = self.query_one(RunTable), self.console.overview, self.console.settings.ascii
@@ -175,7 +176,7 @@ class RunsScreen(RunViews, RunMarks):
         self.query_one(FilterBar).note(line_of(*parts, " "))
 
     def _paint_causes_note(self, number: int) -> None:
-        words = "no failed run" if not number else f"{formatting.count(number)} causes"
+        words = "no failed run" if not number else f"{formatting.count(number)} cause{'' if number == 1 else 's'}"
         if number > MOST_CAUSES:
             words = f"{MOST_CAUSES} of {words}"
         self.query_one(FilterBar).note(line_of((words, "$quiet"), " "))
