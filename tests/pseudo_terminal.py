@@ -86,6 +86,12 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._main, keys.encode())
 
+    def command(self, line: str) -> None:
+        """Typed as a person types it: the line once the prompt is there."""
+        self.press(":")
+        self.until(" :")
+        self.press(f"{line}\r")
+
     @property
     def restored(self) -> bool:
         return LEFT in self.written and termios.tcgetattr(self._side) == self.before
