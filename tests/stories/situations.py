@@ -26,15 +26,15 @@ _FEW = 10
 class World:
     """A scratch database and the world around it; its clock stands where it is put."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, name: str = "prod.db") -> None:
+        self.folder, self._name = folder, name
         self.now = datetime.now(UTC)
         self.clock = FakeClock(self.now)
         os.environ["STORY_WORLD"] = str(folder)
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.folder / 'prod.db'}"
+        return f"sqlite:///{self.folder / self._name}"
 
     def is_so(self, name: str, so: bool = True) -> None:
         """Make something about the world outside true, or untrue."""
@@ -64,9 +64,13 @@ async def ended(engine: Engine, run_ids: Sequence[str], status: RunStatus) -> No
         assert run.status is status, run.error
 
 
-async def suspended(engine: Engine, run_ids: Sequence[str]) -> None:
+async def polled(engine: Engine, run_ids: Sequence[str], times: int) -> None:
+    """Wait until all of these wait for an outside result, and were asked so often whether it is there."""
     for run_id in run_ids:
-        while all(stage.status is not StageStatus.SUSPENDED for stage in (await engine.inspector.run(run_id)).stages):
+        while not any(
+            stage.status is StageStatus.SUSPENDED and stage.polls >= times
+            for stage in (await engine.inspector.run(run_id)).stages
+        ):
             await engine.changed(1.0)
 
 
@@ -126,13 +130,16 @@ async def webhook_down(world: World, address: str, letters: int) -> None:
             await engine.changed(1.0)
 
 
-async def batch_waits(world: World, hours: float, runs: int = 1) -> list[str]:
-    """Batches that were handed in so long ago, and polled every few hours since."""
-    async with world.engine() as engine:
-        world.ago(hours=hours)
+async def batch_waits(world: World, runs: int = 1) -> list[str]:
+    """Batches that were handed in 20 hours ago, and polled in vain every six hours since."""
+    async with world.engine() as engine, engine.worker("worker-1", 4):
+        world.ago(days=2)
+        await ended(engine, await create(engine, "summarise-docs", documents(1, 6)), RunStatus.COMPLETED)
+        world.ago(hours=20)
         ids = await create(engine, "transcribe-calls", [f"s3://calls/{8812 + number}.wav" for number in range(runs)])
-        async with engine.worker("worker-1", 4):
-            await suspended(engine, ids)
+        for polls in range(4):
+            await polled(engine, ids, polls)
+            world.clock.advance(timedelta(hours=6, seconds=1))
     return ids
 
 
@@ -145,19 +152,19 @@ async def one_document(world: World) -> str:
     return run_id
 
 
-async def incident(world: World) -> str:
-    """A run failed, somebody retried it in vain and noted what they know."""
+async def incident(world: World) -> list[str]:
+    """Three runs failed, somebody retried one of them in vain and noted what they know."""
     world.is_so("provider-full")
     async with world.engine() as engine, engine.worker("worker-1", 4):
         world.ago(minutes=26)
-        (run_id,) = await create(engine, "summarise-docs", documents(8812, 1))
-        await ended(engine, [run_id], RunStatus.FAILED)
+        ids = await create(engine, "summarise-docs", documents(8812, 3))
+        await ended(engine, ids, RunStatus.FAILED)
         world.ago(minutes=12)
-        await engine.dispatch(RetryFailed(run_id=run_id))
-        await ended(engine, [run_id], RunStatus.FAILED)
-        note = {"note": "the key's quota is used up; billing was asked for more at 04:10"}
-        await engine.dispatch(AnnotateRun(run_id=run_id, attributes=note, actor_kind="human"))
-    return run_id
+        await engine.dispatch(RetryFailed(run_id=ids[0]))
+        await ended(engine, ids[:1], RunStatus.FAILED)
+        note = {"note": "the quota of the key is used up; billing was asked for more"}
+        await engine.dispatch(AnnotateRun(run_id=ids[0], attributes=note, actor_kind="human"))
+    return ids
 
 
 async def statuses(world: World, **wanted: Any) -> list[RunStatus]:
@@ -166,3 +173,21 @@ async def statuses(world: World, **wanted: Any) -> list[RunStatus]:
         page = await engine.inspector.runs(RunFilter(**wanted), PageRequest(limit=500))
     return [run.status for run in page.items]
 
+
+async def dead_letters(world: World) -> int:
+    async with world.engine(read_only=True) as engine:
+        return (await engine.inspector.overview()).dead_letters
+
+
+async def polls(world: World, run_id: str) -> int:
+    """How often the run's first stage was asked whether it is done."""
+    async with world.engine(read_only=True) as engine:
+        return (await engine.inspector.run(run_id)).stages[0].polls
+
+
+async def rerun_with(world: World, run_id: str, stage_id: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """The overlap that stage has now, and the attempts of it and of the one before."""
+    async with world.engine(read_only=True) as engine:
+        run = await engine.inspector.run(run_id)
+    attempts = {stage.stage_id: stage.attempt for stage in run.stages if stage.stage_id in ("chunk", stage_id)}
+    return {"overlap": run.config[stage_id]["overlap"]}, attempts

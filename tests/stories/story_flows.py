@@ -49,6 +49,12 @@ class Asked(BaseModel):
     prompt: str = "Summarise in two sentences"
 
 
+class EmbedConfig(BaseModel):
+    overlap: int = Field(default=5, ge=0)
+    model: str = "offline/demo"
+    prompt: str = "Summarise in two sentences"
+
+
 class Answered(BaseModel):
     said: str
 
@@ -72,12 +78,12 @@ async def chunk(ctx: StageContext[Pages, ChunkConfig]) -> Chunks:
 
 
 @stage(id="embed", name="Embed", retry=ONCE)
-async def embed(ctx: StageContext[Chunks, Asked]) -> Chunks:
+async def embed(ctx: StageContext[Chunks, EmbedConfig]) -> Chunks:
     await ctx.ai.generate_text(ctx.config.model, f"{ctx.config.prompt}:\n\n{ctx.input.chunks[0]}")
     if world("provider-full").exists():
         ctx.log("ERROR", "429 rate limited", retry_after=20)
         raise AIRateLimited("rate limit reached for this key", provider="openai", status=429)
-    ctx.log("INFO", "embedded", chunks=len(ctx.input.chunks))
+    ctx.log("INFO", "embedded", chunks=len(ctx.input.chunks), overlap=ctx.config.overlap)
     return ctx.input
 
 

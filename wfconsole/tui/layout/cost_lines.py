@@ -172,7 +172,11 @@ def split_line(sheet: CostSheet) -> list[Part | str]:
     if sheet.before is None:
         return []
     found = split(sheet.total, sheet.before)
-    parts: list[Part | str] = [(f" against the {_before(sheet)} before ", "$quiet"), _coloured(found.change), ("  =", "$quiet")]
+    parts: list[Part | str] = [
+        (f" against the {_before(sheet)} before ", "$quiet"),
+        _coloured(found.change),
+        ("  =", "$quiet"),
+    ]
     for name, amount in (
         ("runs", found.runs),
         ("calls a run", found.calls),
