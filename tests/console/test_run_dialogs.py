@@ -141,7 +141,7 @@ async def test_r12_giving_up_proposes_the_reason_the_facts_give() -> None:
         await pilot.press("k")
         await until(pilot, lambda: "batch-77" in field.value, "a reason for a batch")
         proposed = field.value
-        assert proposed.startswith("no result after ")
+        assert proposed.startswith("no result of batch-77 after ")
         await dialog_open(app, pilot)
         await pilot.press("y")
         await until(pilot, lambda: gateway.commands, "the command")

@@ -70,7 +70,7 @@ def proposed_reason(stage: StageView, ids: Sequence[str], now: datetime) -> str:
     waited = "" if since is None else f" after {duration((now - since).total_seconds() * 1000)}"
     if stage.status is not StageStatus.SUSPENDED:
         return f"given up{waited}, at try {stage.tries} of {stage.max_attempts}"
-    return safe_text(f"no result{waited}{f' of {ids[0]}' if ids else ''}", limit=200)
+    return safe_text(f"no result{f' of {ids[0]}' if ids else ''}{waited}", limit=200)
 
 
 class GiveUpDialog(StageDialog):
