@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.pool import SingletonThreadPool
+
 sys.path.insert(0, str(Path(__file__).parent / "contract"))
 
 TELL = "EVIL"
@@ -71,7 +73,7 @@ def poisoned_database(url: str) -> dict[str, str]:
     from engine.stores.sql import side_tables, tables
     from engine.stores.sql.registers import DEFINITION
 
-    store = InspectedStore(url)
+    store = InspectedStore(url, pool=SingletonThreadPool)
     plan = make_flow().plan.to_json()
     rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in _side(side_tables)}
     names: dict[str, str] = {}

@@ -94,7 +94,8 @@ def _fill(made: World) -> None:
 
     names["ok"] = created("document-processor", "--input", '{"url": "doc.md"}')
     names["failed"] = created("document-processor", "--input", '{"url": "missing.md"}')
-    names["waiting"] = created("batch-digest", "--input", '{"path": "."}')
+    patient = ("--set-config", "digest.seconds_to_ready=3600")
+    names["waiting"] = created("batch-digest", "--input", '{"path": "."}', *patient)
     names["dead_run"] = created("flaky-import")
     for _ in range(40):
         assert made.call("worker", "--once").code == 0

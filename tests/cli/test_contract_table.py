@@ -29,6 +29,8 @@ SINK = "id target ok_at failing_since last_error pending dead"
 UNFINISHED = "workflow_id fingerprint runs registered survives problems workers"
 AUDIT = "id created_at actor command target run_id reason before after idempotency_key"
 REPORT = "bulk done skipped failed items"
+CALL = """id run_id stage_id attempt topic call_type model provider input_tokens output_tokens cached_tokens cost
+latency_ms status error reused prompt response created_at"""
 EXPLANATION = "run_id code summary since until facts next"
 
 DOC = ("run", "document-processor", "--input", '{"url": "doc.md"}')
@@ -56,6 +58,12 @@ LISTS = [
     (("sinks",), SINK),
     (("audit",), AUDIT),
     (("audit", "{cancelled}"), AUDIT),
+    (("costs", "--by", "model"), "key calls runs failed reused input_tokens output_tokens cost wasted unpriced"),
+    (("costs", "--by", "workflow,stage,day", "--since", "1h"), "key calls cost"),
+    (("costs", "--by", "topic", "--since", "1h", "--compare", "previous"), "key previous_cost change"),
+    (("ai", "ls"), CALL),
+    (("ai", "ls", "{ok}"), CALL),
+    (("models",), "input output"),
     (("doctor",), "check level message"),
     (("doctor", "--fsck"), "check level message"),
 ]
@@ -221,6 +229,18 @@ def test_a_followed_log_is_a_stream_of_objects(there: World) -> None:
     assert (later.code, later.out) == (0, "")
 
 
+def test_reports_and_keys(there: World) -> None:
+    report = there.call("report", there.names["failed"])
+    assert report.code == 0
+    assert "missing.md" in report.out
+    assert there.call("report", there.names["nobody"]).code == 3
+    assert there.call("keys", "--check").code == 0
+    assert there.call("costs", "reprice", there.names["ok"], "--model", "nonsense").code == 2
+    call_id = there.call("ai", "ls", there.names["ok"], "--json").json["items"][0]["id"]
+    assert set(CALL.split()) <= set(there.call("ai", "show", call_id, "--json").json)
+    assert there.call("ai", "show", "nobody").code == 3
+
+
 def test_operators_answers(there: World) -> None:
     assert there.call("pause", "flaky-import", "--reason", "x", "--json").json == {"paused": True}
     assert there.call("resume", "flaky-import", "--json").json == {"paused": False}
@@ -294,3 +314,11 @@ def test_roles_can_do_what_they_are_for(there: World) -> None:
         with psycopg.connect(there.url, autocommit=True) as owner:
             for kind in ("writer", "reader"):
                 owner.execute(f'DROP OWNED BY "{prefix}_{kind}"; DROP ROLE "{prefix}_{kind}"')
+
+
+def test_why_something_was_retried_or_rerun_is_kept(there: World) -> None:
+    answer = there.call("rerun", there.names["ok"], "--from", "report", "--reason", "a new template", "--json")
+    assert set(answer.json) == {"run_id", "from_stage_id", "deleted_stages"}
+    told = [(row["command"], row["run_id"]) for row in there.call("audit", there.names["ok"], "--json").json["items"]]
+    assert ("run.rerunFrom", there.names["ok"]) in told or ("run.rerun", there.names["ok"]) in told
+    assert there.call("report", there.names["ok"]).out.count("a new template") >= 1

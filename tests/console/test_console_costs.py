@@ -113,9 +113,9 @@ async def test_r26_d_splits_what_changed_against_the_period_before() -> None:
         await sheet(app, pilot, "day")
         await pilot.press("d")
         await sheet(app, pilot, "workflow", ["summarise-docs"])
-        await until(pilot, lambda: "against the period before" in screen_text(app), "the split")
+        await until(pilot, lambda: " change +" in screen_text(app), "the split")
         shown = screen_text(app)
-        assert "+$0.200  =  runs +$0.200  calls a run -  tokens a call -  price -" in shown
+        assert "change +$0.200 =  runs +$0.200  calls/run -  tokens/call -  price -" in shown
         assert row(app, "summarise-docs") == [
             *["summarise-docs", "$0.200", "$0.400", "+$0.200"],
             *["+$0.200", "-", "-", "-"],
@@ -130,12 +130,12 @@ async def test_r26_d_on_a_day_that_is_over_compares_it_with_the_day_before() -> 
         await sheet(app, pilot, "day")
         await pilot.press("j", "d")
         await sheet(app, pilot, "workflow", ["summarise-docs"])
-        await until(pilot, lambda: "against the day before +$1.00" in screen_text(app), "the split")
+        await until(pilot, lambda: "vs the day before +$1.00" in screen_text(app), "the split")
         assert row(app, "summarise-docs")[1:4] == ["$2.00", "$3.00", "+$1.00"]
         assert "› 2026-11-22   $3.00" in screen_text(app)
         await pilot.press("escape")
         await sheet(app, pilot, "day")
-        assert "against" not in screen_text(app)
+        assert "the day before" not in screen_text(app)
 
 
 async def test_r26_days_begin_where_the_header_s_clock_says() -> None:

@@ -11,6 +11,7 @@ from fake_gateway import FakeGateway
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.command import CommandPalette
 
 from engine.inspector import Overview
 from engine.inspector.views import CauseView
@@ -19,6 +20,7 @@ from wfconsole.settings import Profile, Settings
 from wfconsole.tui.layout.run_columns import ages_fast
 from wfconsole.tui.layout.sparkline import sparkline
 from wfconsole.tui.widgets.header_bar import HeaderBar
+from wfconsole.tui.widgets.run_table import RunTable
 from wfconsole.tui.widgets.status_counts import StatusCounts, state_counts
 
 HOT = CauseView(
@@ -135,3 +137,21 @@ async def test_ctrl_q_takes_the_path_of_q() -> None:
         await rows_shown(app, pilot, 12)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: not app.is_running, "the end")
+
+
+async def test_key_ctrl_p_offers_what_this_place_can_do_with_its_keys() -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", keys={"run.retry": "ctrl+y"})
+    async with opened(FakeGateway(), settings=settings) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette), "the palette")
+        await pilot.press(*"mark all")
+        await until(pilot, lambda: "mark all  (*)" in screen_text(app), "the action")
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(app.screen, CommandPalette), "the way back")
+        table = app.screen.query_one("#runs", RunTable)
+        await until(pilot, lambda: len(table.marks) == 12, "the marks")
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette), "the palette")
+        await pilot.press(*"retry")
+        await until(pilot, lambda: "(ctrl+y)" in screen_text(app), "the remapped key")

@@ -22,6 +22,7 @@ from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.widgets.cause_table import CauseTable
 from wfconsole.tui.widgets.filter_bar import FilterBar
 from wfconsole.tui.widgets.log_pane import LogPane
+from wfconsole.tui.widgets.run_preview import RunPreview
 from wfconsole.tui.widgets.run_table import RunTable
 
 
@@ -249,6 +250,16 @@ async def test_nothing_needs_attention_says_so() -> None:
         await pilot.press("v", "n", "/", *"id:zzzz", "enter")
         await until(pilot, lambda: "Nothing needs attention" in screen_text(app), "the empty state")
         assert not toasts(app)
+
+
+async def test_the_panel_is_empty_where_no_run_matches() -> None:
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        preview = app.screen.query_one(RunPreview)
+        await until(pilot, lambda: preview.plain, "the first run's panel")
+        await pilot.press("/", *"id:zzzz", "enter")
+        await until(pilot, lambda: "No run matches" in screen_text(app), "the empty state")
+        await until(pilot, lambda: not preview.plain, "an empty panel")
 
 
 async def test_ascii_arrows_are_ascii() -> None:

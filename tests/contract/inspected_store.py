@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, create_engine, event, insert
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool
 
 from engine.definition.builder import WorkflowBuilder
 from engine.definition.context import StageContext
@@ -96,18 +96,20 @@ class Blobs:
 class InspectedStore:
     """Puts rows in and reads them back: `store.inspector`. `statements` holds what the last read asked."""
 
-    def __init__(self, url: str, registered: dict[str, Workflow] | None = None) -> None:
+    def __init__(self, url: str, registered: dict[str, Workflow] | None = None, *, pool: type[Pool] = NullPool) -> None:
         self.dialect = SQLITE if url.startswith("sqlite") else POSTGRES
         engine_url = url.replace("postgresql://", "postgresql+psycopg://")
         # Rows come in any order here: what they refer to is not looked at.
         untied = {"options": "-c session_replication_role=replica"} if self.dialect is POSTGRES else {}
-        self.engine = create_engine(engine_url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=untied)
-        tables.metadata.create_all(self.engine)
+        self.engine = create_engine(engine_url, isolation_level="AUTOCOMMIT", poolclass=pool, connect_args=untied)
         self.blobs = Blobs()
         self.now = NOW
         self.statements: list[tuple[str, Any]] = []
         self.inspector = Inspector(self, self.blobs, lambda: registered or {})
         event.listen(self.engine, "before_cursor_execute", self._note)
+        if self.dialect is SQLITE:
+            event.listen(self.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+        tables.metadata.create_all(self.engine)
 
     def _note(self, _: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         if statement.startswith("SELECT"):

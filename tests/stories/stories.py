@@ -106,7 +106,7 @@ def cost_doubled(folder: Path, whole: bool) -> Player:
         player.see("● live", "All runs went well. And yet.")
         player.press("3", until=yesterday, said="Yesterday's bar is twice as long as those before it.")
         player.press("j", until=f"▸  {yesterday}", said="On yesterday.")
-        player.press("d", until="against the day before", said="Against the day before: one workflow, by its price.")
+        player.press("d", until="vs the day before", said="Against the day before: one workflow, by its price.")
         player.press("enter", until="▸  draft", said="Its stage.")
         player.press("enter", until="▸  openai/gpt-4o ", said="Its model: another than the day before.")
         player.press("enter", until="by topic", said="Its topics, a run each.")

@@ -198,6 +198,11 @@ def test_r19_names_from_outside_stay_in_their_cells(name: str) -> None:
     assert text_of(mini([worked(name, 0, 1)], 100)).isprintable()
 
 
+def test_r08_an_attempt_that_took_no_time_is_seen() -> None:
+    drawn = layout([worked("fetch", 0, 0), worked("ocr", 0, 10), worked("publish", 10, 10)], 80)
+    assert [text_of(row).count("█") for row in drawn.rows][::2] == [1, 1]
+
+
 def test_r08_nothing_to_show_is_no_error() -> None:
     assert layout([], 80).rows == []
     assert mini([], 80) == []

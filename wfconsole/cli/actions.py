@@ -9,14 +9,14 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from engine.commands import RerunFromResult
+from engine.commands import AnnotateRun, RerunFromResult
 from engine.inspector.views import RunDetail, RunSummary
 from engine.model.criteria import PageRequest, RunFilter
 from engine.model.ids import new_id
 from engine.model.status import RunStatus
 from wfconsole.actions import stages_again
 from wfconsole.bulk import Item, Pace, Report, Skipped, run_bulk
-from wfconsole.bulk_verbs import cancelling, polling, rerunning, retrying
+from wfconsole.bulk_verbs import Act, cancelling, polling, rerunning, retrying
 from wfconsole.cli.exits import DONE, PARTLY, NotFound, UsageError
 from wfconsole.cli.given import read_config
 from wfconsole.cli.output import talk
@@ -57,7 +57,7 @@ async def retry(session: Session) -> int:
         failed = [stage.stage_id for stage in run.stages if stage.status == "FAILED"]
         return f"would run again: {', '.join(failed)}" if failed else f"would be refused: it is {run.status}"
 
-    return await _act_on(session, Verb("Retry the failed stages of", retrying, consequence))
+    return await _act_on(session, Verb("Retry the failed stages of", _noting(retrying, session), consequence))
 
 
 async def rerun(session: Session) -> int:
@@ -71,8 +71,28 @@ async def rerun(session: Session) -> int:
 
     return await _act_on(
         session,
-        Verb(f"Rerun from {given.from_stage}", rerunning(given.from_stage, config, given.reuse_ai), consequence),
+        Verb(
+            f"Rerun from {given.from_stage}",
+            _noting(rerunning(given.from_stage, config, given.reuse_ai), session),
+            consequence,
+        ),
     )
+
+
+def _noting(act: Act, session: Session) -> Act:
+    """The same, with the reason given kept as a note of the run: these commands have no place for one."""
+    reason = session.arguments.reason
+    if not reason:
+        return act
+
+    async def noted(gateway: Gateway, run_id: str, key: str | None) -> BaseModel:
+        answer = await act(gateway, run_id, key)
+        note = f"{key}/reason" if key else None
+        attributes = {"note": reason}
+        await gateway.send(AnnotateRun(run_id=run_id, attributes=attributes, actor_kind="human", idempotency_key=note))
+        return answer
+
+    return noted
 
 
 async def poll(session: Session) -> int:

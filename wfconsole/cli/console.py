@@ -18,6 +18,8 @@ def open_console(session: Session) -> int:
         return asyncio.run(status(session))
     if session.settings.in_memory:
         raise UsageError("the console needs a database that others see: a SQLite file or Postgres")
+    if given.open_place is not None:
+        _check_place(given.open_place)
     if given.open_filter:
         session.filter(given.open_filter)
     run_id = asyncio.run(_run_id(session, given.open_run)) if given.open_run else None
@@ -38,3 +40,15 @@ async def _run_id(session: Session, given: str) -> str:
 
     async with session.gateway(definitions=False) as gateway:
         return await resolve(gateway, given)
+
+
+def _check_place(name: str) -> None:
+    # Only who names a place pays for the list of them.
+    import difflib
+
+    from wfconsole.actions import PLACES
+
+    names = [place.id.removeprefix("place.") for place in PLACES]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+        raise UsageError(f"no place {name!r}; nearest is {near} (there are: {', '.join(names)})")

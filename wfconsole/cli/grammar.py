@@ -179,8 +179,8 @@ def _action_commands(commands: Family) -> None:
         parser.add_argument("--yes", action="store_true", help="don't ask")
         parser.add_argument("--wait", action="store_true", help="wait for their end")
         parser.add_argument("--timeout", metavar="DURATION", help="stop waiting after; exit code 124")
-        if name == "cancel":
-            parser.add_argument("--reason", metavar="TEXT")
+        if name != "poll":
+            parser.add_argument("--reason", metavar="TEXT", help="kept with the action")
         if name == "rerun":
             parser.add_argument("--from", dest="from_stage", required=True, metavar="STAGE")
             parser.add_argument("--reuse-ai", action="store_true", help="answer equal AI calls from the former attempt")

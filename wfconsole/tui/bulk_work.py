@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from wfconsole.action_kinds import cli
 from wfconsole.bulk import Act, EndedWell, FailedLater, Item, Pace, Report, run_bulk
 
 CAUSES_SHOWN = 3
+FRAME = 0.1
+"""Seconds between two paints of its progress at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,13 @@ class BulkPlan:
 
 
 class BulkWork:
-    """`run` does it once; `on_change` is called after each run. Cancelling the task stops it between two runs."""
+    """`run` does it once; `on_change` is called as it goes on. Cancelling the task stops it between two runs."""
 
     def __init__(self, plan: BulkPlan, on_change: Callable[[], None]) -> None:
         self.plan, self.id = plan, new_id()
         self._on_change = on_change
         self._items: list[Item] = []
+        self._told_at = float("-inf")
         self.report: Report | None = None
         self.problem = ""
 
@@ -64,7 +68,10 @@ class BulkWork:
 
     def _count(self, item: Item, _: int) -> None:
         self._items.append(item)
-        self._on_change()
+        now = time.monotonic()
+        if now - self._told_at >= FRAME or self._waits_for_canary:
+            self._told_at = now
+            self._on_change()
 
     @property
     def line(self) -> str:
@@ -84,7 +91,9 @@ class BulkWork:
     def told(self) -> str:
         """What to say at the end: the counts, and the first reasons."""
         report = self.report or Report.of(self.id, self._items)
-        reasons = list(dict.fromkeys(item.reason for item in report.items if item.reason))[:CAUSES_SHOWN]
+        # Without the run's own id equal reasons are one.
+        said = (item.reason.replace(f"run {item.id}", "run …") for item in report.items if item.reason)
+        reasons = list(dict.fromkeys(said))[:CAUSES_SHOWN]
         head = f"{self.plan.label}: {report.done} done, {report.skipped} skipped, {report.failed} failed"
         return "\n".join([head, *reasons])
 

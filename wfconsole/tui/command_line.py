@@ -19,11 +19,13 @@ OWN_WORDS = ("since", "filter", "view", "theme", "tz", "profile", "w", "save", "
 CLI_VERBS = (
     "run", "ls", "show", "explain", "events", "wait", "status", "logs", "failures", "cancel", "retry", "rerun",
     "poll", "give-up", "pause", "resume", "dlq", "costs", "ai", "models", "workflows", "workers", "queue", "sinks",
-    "audit", "report", "note", "dispatch", "db", "doctor", "keys",
+    "audit", "report", "note", "dispatch", "db", "doctor", "keys", "budget",
 )  # fmt: skip
 ELSEWHERE = frozenset({"demo", "worker", "serve"})
 """Commands with a screen or a life of their own."""
-_WRITES = frozenset({"run", "cancel", "retry", "rerun", "poll", "give-up", "pause", "resume", "note", "dispatch"})
+_WRITES = frozenset(
+    {"run", "cancel", "retry", "rerun", "poll", "give-up", "pause", "resume", "note", "dispatch", "budget"}
+)
 _WRITES_BELOW = {
     "dlq": {"replay", "discard"},
     "db": {"prune", "upgrade"},

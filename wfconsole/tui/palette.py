@@ -8,6 +8,7 @@ from functools import partial
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from wfconsole.actions import actions_of
+from wfconsole.keymap import key_of
 from wfconsole.tui.screens.live import LiveScreen
 
 
@@ -16,9 +17,10 @@ class ActionCommands(Provider):
 
     def _commands(self) -> Iterator[tuple[str, str, str]]:
         if isinstance(self.screen, LiveScreen):
+            keys = self.screen.console.settings.keys
             for action in actions_of(self.screen.PLACE):
                 if action.key not in ("enter", "escape"):
-                    yield f"{action.label}  ({action.key})", action.help, action.method
+                    yield f"{action.label}  ({key_of(action, keys)})", action.help, action.method
         yield "theme  (:theme)", "choose a theme, painted as you look at it", "app.choose_theme"
 
     async def discover(self) -> Hits:

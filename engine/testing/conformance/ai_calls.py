@@ -38,7 +38,7 @@ def add_open(work: UnitOfWork) -> tuple[RunRecord, RunRecord]:
             a_call(one, id="a"),
             a_call(one, id="b", attempt=2),
             a_call(one, id="c", stage_id="other"),
-            a_call(one, id="d", stage_id=None, attempt=None),
+            a_call(one, id="d", stage_id=None, attempt=None, created_at=OLD),
             a_call(other, id="e"),
             a_call(None, id="f", created_at=OLD),
             a_call(None, id="g"),

@@ -16,7 +16,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["name", "people"],
     "additionalProperties": False,
 }
-TEXTS = ("A lamp is lit.", "Boats float on water.", "Rocks don't.")
+TEXTS = ("Boats float on water.", "A lamp is lit.", "Rocks don't.")
 
 
 def request_of(model: str, prompt: str = "Summarise:\n\nA lamp is lit. It shines.", **fields: Any) -> TextRequest:

@@ -100,7 +100,7 @@ class CostPromises:
         failed = status is StageStatus.FAILED
 
         def add(work: UnitOfWork) -> None:
-            run = add_run(work, status=RunStatus.FAILED if failed else RunStatus.RUNNING)
+            run = add_run(work, status=RunStatus(status))
             stage = add_stage(work, run, attempt=1)
             work.stages.archive([stage])
             work.stages.save([stage._replace(attempt=2, status=status)])

@@ -45,8 +45,9 @@ def columns_of(level: str, *, compare: bool) -> tuple[Column, ...]:
             Column("PRICE", 9, right=True, drop=5),
         )
     return (
-        Column(title, 24 if level != "day" else 10, grows=0 if level == "day" else 1),
-        Column("", BAR, drop=3, grows=1 if level == "day" else 0),
+        # No column grows: numbers far from what they are about can't be read.
+        Column(title, {"day": 10, "topic": 44}.get(level, 30)),
+        Column("", BAR, drop=3),
         Column("COST", 7, right=True),
         Column("", 2),
         Column("WASTED", 9, right=True, drop=4),
@@ -172,25 +173,18 @@ def split_line(sheet: CostSheet) -> list[Part | str]:
     if sheet.before is None:
         return []
     found = split(sheet.total, sheet.before)
-    parts: list[Part | str] = [
-        (f" against the {_before(sheet)} before ", "$quiet"),
-        _coloured(found.change),
-        ("  =", "$quiet"),
-    ]
+    against = "vs the day before" if sheet.question.fixed("day") else "change"
+    parts: list[Part | str] = [(f" {against} ", "$quiet"), _coloured(found.change), (" =", "$quiet")]
     for name, amount in (
         ("runs", found.runs),
-        ("calls a run", found.calls),
-        ("tokens a call", found.tokens),
+        ("calls/run", found.calls),
+        ("tokens/call", found.tokens),
         ("price", found.price),
     ):
         parts += [(f"  {name} ", "$quiet"), _coloured(amount)]
     if found.unpriced:
-        parts.append(("  (known prices only)", "$status-retrying"))
+        parts.append(("  known prices only", "$status-retrying"))
     return parts
-
-
-def _before(sheet: CostSheet) -> str:
-    return "day" if sheet.question.fixed("day") else "period"
 
 
 def budget_line(budgets: Sequence[Budget], *, ascii_only: bool) -> list[Part | str]:

@@ -73,6 +73,10 @@ class TimelinePane(RunPane):
     @on(LineList.Moved, "#timeline")
     def _moved(self, event: LineList.Moved) -> None:
         event.stop()
+        if event.key is not None:
+            # The first rows come when there is room to draw them.
+            self._settle()
+            self._wanted = None
         self._say()
 
     @on(LineList.Opened, "#timeline")
@@ -91,13 +95,13 @@ class TimelinePane(RunPane):
         self._settle()
 
     def _settle(self) -> None:
-        """Go to the stage the reader comes from, once there are rows."""
-        items = self.view.items
-        if self._wanted is None or not items:
+        """Go to the stage the reader comes from, once it has a row, unless the reader went elsewhere by then."""
+        wanted = self._wanted
+        places = [place for place in self.view.items if place[0] == wanted]
+        if not places:
             return
-        wanted, self._wanted = self._wanted, None
-        places = [place for place in items if place[0] == wanted]
-        if places and self.stage_under_cursor() != wanted:
+        self._wanted = None
+        if self.stage_under_cursor() != wanted:
             self.view.cursor_key = self.view.key_of(places[-1])
 
     def stage_under_cursor(self) -> str | None:

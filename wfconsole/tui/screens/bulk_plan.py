@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ from wfconsole.tui.screens.bulk_dialog import BulkAnswer
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
+
+
+LOOK_S = 2.0
+"""Seconds between two looks at what became of the runs so far: they may be thousands."""
 
 
 def _verb(operation: Operation[RunSummary], stage_id: str) -> tuple[Act, tuple[str, ...]]:
@@ -42,8 +47,14 @@ def plan_of(
     async def well(run_ids: Sequence[str]) -> str | None:
         return await ended_well(source(), run_ids)
 
+    asked_at, failed = float("-inf"), 0
+
     async def since(run_ids: Sequence[str]) -> int:
-        return await failed_since(source(), run_ids)
+        nonlocal asked_at, failed
+        if time.monotonic() - asked_at >= LOOK_S:
+            failed = await failed_since(source(), run_ids)
+            asked_at = time.monotonic()
+        return failed
 
     starts = operation.id in ("run.retry", "run.rerun")
     return BulkPlan(

@@ -152,9 +152,11 @@ class RunsScreen(RunViews, RunMarks):
             table.refresh()
 
     def _paint_preview(self) -> None:
-        cursor, preview = self.query_one(RunTable).cursor_id, self._preview
-        if cursor is None or (preview is not None and preview.run.id == cursor):
-            self.query_one(RunPreview).tell(preview, self.console.now(), self.console.zone)
+        if self.query_one(RunTable).cursor_id is None:
+            self._preview = None
+            self.query_one(RunPreview).tell(None, self.console.now(), self.console.zone)
+        if self._preview is not None and self._preview.run.id == self.query_one(RunTable).cursor_id:
+            self.query_one(RunPreview).tell(self._preview, self.console.now(), self.console.zone)
 
     def _paint_note(self) -> None:
         table, overview, ascii_only = self.query_one(RunTable), self.console.overview, self.console.settings.ascii
