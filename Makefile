@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test test-real-model storm behaviours bench bench-console demo
+.PHONY: help check lint fix test test-real-model storm stories behaviours bench bench-console demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test-real-model: ## The AI adapter against a small model on this machine (see te
 
 storm: ## The large races alone, one after the other
 	$(PYTHON) -m pytest -m slow -n 0
+
+stories: ## Play the stories on a real terminal and write docs/stories (a quarter of an hour)
+	PYTHONPATH=.:tests $(PYTHON) tests/stories/tell.py
 
 behaviours: ## Write docs/behaviours.md from the names of the tests
 	$(PYTHON) docs/behaviours.py

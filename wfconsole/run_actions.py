@@ -71,7 +71,7 @@ GIVE_UP: Operation[RunSummary] = Operation(
     "U",
     "give up",
     "give up a stage that waits, with a reason",
-    _RUN,
+    RUN_PLACES,
     footer=False,
     writes=True,
     valid_for=_why_no_giving_up,

@@ -124,6 +124,20 @@ async def test_r26_d_splits_what_changed_against_the_period_before() -> None:
         await sheet(app, pilot, "day")
 
 
+async def test_r26_d_on_a_day_that_is_over_compares_it_with_the_day_before() -> None:
+    days = [FakeCall(run=f"r{back}", at=NOON - timedelta(days=back), cost=Decimal(4 - back)) for back in (1, 2)]
+    async with opened(gateway(*days), place="costs") as (app, pilot):
+        await sheet(app, pilot, "day")
+        await pilot.press("j", "d")
+        await sheet(app, pilot, "workflow", ["summarise-docs"])
+        await until(pilot, lambda: "vs the day before +$1.00" in screen_text(app), "the split")
+        assert row(app, "summarise-docs")[1:4] == ["$2.00", "$3.00", "+$1.00"]
+        assert "› 2026-11-22   $3.00" in screen_text(app)
+        await pilot.press("escape")
+        await sheet(app, pilot, "day")
+        assert "the day before" not in screen_text(app)
+
+
 async def test_r26_days_begin_where_the_header_s_clock_says() -> None:
     late = FakeCall(at=NOON.replace(hour=23, minute=30) - timedelta(days=1))
     settings = Settings(db="sqlite:///demo.db", tz="Europe/Berlin", theme="dark")

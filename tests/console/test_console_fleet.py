@@ -80,7 +80,6 @@ async def test_r28_unfinished_runs_by_version_and_who_has_which() -> None:
     found.inspector.versions = [unfinished(), same]
     async with opened(found, place="workflows") as (app, pilot):
         await until(pilot, lambda: "summarise-docs" in screen_text(app), "the workflows")
-        await pilot.press("j")
         await until(pilot, lambda: "would not survive: stage embed is gone" in screen_text(app), "the versions")
         shown = screen_text(app)
         assert "7 runs of 0ldf00d00000" in shown

@@ -2,92 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyte
 import pytest
+from pseudo_terminal import PATIENCE, Terminal
 
 from wfconsole.first_paint import first_line
 from wfconsole.settings import Settings
-
-PATIENCE = 30.0
-LEFT = b"\x1b[?1049l"
-"""Leaving the alternate screen."""
-
-
-class Terminal:
-    """A child on a pseudo terminal of 100 x 30, and what it drew."""
-
-    def __init__(self, *words: str, home: Path) -> None:
-        self.screen = pyte.Screen(100, 30)
-        self._stream = pyte.ByteStream(self.screen)
-        self.written = bytearray()
-        self._main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.before = termios.tcgetattr(side)
-        environment = {**os.environ, "HOME": str(home), "TERM": "xterm-256color", "XDG_STATE_HOME": str(home)}
-        # A runner of tests may set these for itself; the size here is the pseudo terminal's.
-        environment.pop("COLUMNS", None)
-        environment.pop("LINES", None)
-        environment |= {"XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "wfconsole", *words],
-            stdin=side, stdout=side, stderr=side, close_fds=True, start_new_session=True, env=environment,
-        )  # fmt: skip
-        self._side = side
-
-    def read(self, seconds: float = 0.05) -> None:
-        ready, _, _ = select.select([self._main], [], [], seconds)
-        if ready:
-            data = os.read(self._main, 65_536)
-            self.written += data
-            self._stream.feed(data)
-
-    def until(self, text: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not any(text in line for line in self.screen.display):
-            assert time.monotonic() < deadline, "\n".join(self.screen.display)
-            assert self.child.poll() is None, "\n".join(self.screen.display)
-            self.read()
-
-    def ended(self, within: float) -> int:
-        deadline = time.monotonic() + within
-        while self.child.poll() is None:
-            assert time.monotonic() < deadline, "it did not end"
-            self.read()
-        self.read(0.2)
-        return self.child.returncode
-
-    def press(self, keys: str) -> None:
-        os.write(self._main, keys.encode())
-
-    def command(self, line: str) -> None:
-        """Typed as a person types it: the line once the prompt is there."""
-        self.press(":")
-        self.until(" :")
-        self.press(f"{line}\r")
-
-    @property
-    def restored(self) -> bool:
-        return LEFT in self.written and termios.tcgetattr(self._side) == self.before
-
-    def close(self) -> None:
-        if self.child.poll() is None:
-            self.child.kill()
-            self.child.wait()
-        os.close(self._main)
-        os.close(self._side)
 
 
 @pytest.fixture

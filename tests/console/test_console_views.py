@@ -268,3 +268,17 @@ async def test_ascii_arrows_are_ascii() -> None:
         await rows_shown(app, pilot, 12)
         await pilot.press("s")
         await until(pilot, lambda: "duration v" in screen_text(app), "the order")
+
+
+async def test_r23_the_demo_says_what_to_try_next() -> None:
+    demo = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", demo=True)
+    gateway = FakeGateway()
+    gateway.inspector.causes = [cause(1)]
+    async with opened(gateway, settings=demo) as (app, pilot):
+        await until(pilot, lambda: "some failed: v, then f shows why" in screen_text(app), "the first hint")
+        await pilot.press("v", "f")
+        await until(pilot, lambda: "enter shows its runs, F or R runs them again" in screen_text(app), "the second")
+        assert any(line.endswith(" 1 cause") for line in screen_text(app).splitlines())
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        assert "some failed" not in screen_text(app), "elsewhere nobody is taught"

@@ -90,6 +90,8 @@ async def test_r12_e_edits_the_config_of_what_runs_again_judged_in_place() -> No
         editor = dialog.query_one(TextArea)
         await until(pilot, lambda: editor.has_focus, "the editor")
         assert editor.text == '{\n  "embed": {\n    "size": 4\n  },\n  "publish": {}\n}'
+        await pilot.press("backspace", "9")
+        await said(app, pilot, "Config: embed.size = 9 (was 4)")
         for wrong, why in (
             ('{"embed": {"size": }}', "line 1, column 20"),
             ('{"ocr": {"language": "de"}}', "ocr is no stage that runs again"),
@@ -130,6 +132,22 @@ def test_r13_the_twin_of_a_rerun_says_all_of_it() -> None:
     assert "--from embed --set-config 'embed.model=\"a b\"' --set-config embed.n=2 --reuse-ai" in twin
 
 
+async def test_r12_giving_up_proposes_the_reason_the_facts_give() -> None:
+    gateway = waiting_run()
+    async with asked(gateway, "U", WAITING) as (app, pilot, dialog):
+        await said(app, pilot, "parse fails for good")
+        field = dialog.query_one(Input)
+        await until(pilot, lambda: field.value.startswith("given up"), "a reason for a backoff")
+        await pilot.press("k")
+        await until(pilot, lambda: "batch-77" in field.value, "a reason for a batch")
+        proposed = field.value
+        assert proposed.startswith("no result of batch-77 after ")
+        await dialog_open(app, pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: gateway.commands, "the command")
+        assert gateway.commands == [FailStage(run_id=WAITING, stage_id="ocr", reason=proposed)]
+
+
 async def test_r12_giving_up_names_the_batch_that_goes_on_and_wants_a_reason() -> None:
     gateway = waiting_run()
     async with asked(gateway, "U", WAITING) as (app, pilot, dialog):
@@ -137,9 +155,11 @@ async def test_r12_giving_up_names_the_batch_that_goes_on_and_wants_a_reason() -
         await pilot.press("k")
         await said(app, pilot, "ocr waits for the batch batch-77")
         await dialog_open(app, pilot)
+        dialog.query_one(Input).value = ""
         await pilot.press("y")
         await said(app, pilot, "It needs a reason")
         dialog.query_one(Input).value = "too late"
+        await pilot.press("j", "k")
         await pilot.press("y")
         await until(pilot, lambda: gateway.commands, "the command")
         assert gateway.commands == [FailStage(run_id=WAITING, stage_id="ocr", reason="too late")]

@@ -51,8 +51,18 @@ class CostQuestion:
         return replace(self, level=deeper, path=(*self.path, (self.shown_level, key)))
 
     def above(self) -> CostQuestion | None:
-        """The question one level up; None at the top."""
-        return replace(self, level=self.path[-1][0], path=self.path[:-1]) if self.path else None
+        """The question one level up; None at the top. What is compared with the day before ends with its day."""
+        if not self.path:
+            return None
+        level = self.path[-1][0]
+        return replace(self, level=level, path=self.path[:-1], compare=self.compare and level != "day")
+
+    def compared(self, key: str | None, today: str) -> CostQuestion:
+        """Against the period before, or no longer so. From a day that is over, that day against the one before."""
+        if self.level == "day" and not self.compare and key is not None and key != today:
+            day = self.below(key)
+            return self if day is None else replace(day, compare=True)
+        return replace(self, compare=not self.compare)
 
     def turned(self) -> CostQuestion:
         """The same at the top, by the next level."""

@@ -74,10 +74,13 @@ def percentile(ordered: Sequence[int], share: float) -> int | None:
 
 async def read_sheet(inspector: Inspector, wanted: str | None) -> WorkflowsSheet:
     """The sheet, with the facts of the workflow `wanted`, else of the first one."""
-    workflows = await inspector.workflows()
+    unfinished = await inspector.unfinished()
+    # A release that would leave runs behind is seen without a search.
+    lost = {view.workflow_id for view in unfinished if not view.survives}
+    workflows = sorted(await inspector.workflows(), key=lambda one: one.id not in lost)
     chosen = next((one for one in workflows if one.id == wanted), workflows[0] if workflows else None)
     facts = None if chosen is None else await _facts(inspector, chosen)
-    return WorkflowsSheet(workflows, await inspector.unfinished(), await inspector.schedules(), facts)
+    return WorkflowsSheet(workflows, unfinished, await inspector.schedules(), facts)
 
 
 async def _facts(inspector: Inspector, workflow: WorkflowView) -> WorkflowFacts:

@@ -159,7 +159,9 @@ def path_line(sheet: CostSheet, zone: tzinfo, *, ascii_only: bool) -> list[Part 
     parts: list[Part | str] = [(" Costs", "bold"), (f" by {question.shown_level}", "$quiet")]
     for _, key in question.path:
         parts += [(step, "$quiet"), (safe_text(key, limit=28), "bold")]
-    parts += [(f"   {_when(sheet.start, zone)} to {_when(sheet.end, zone)}   ", "$quiet")]
+    # Of a day gone into the path has said when.
+    period = "" if question.fixed("day") else f"{_when(sheet.start, zone)} to {_when(sheet.end, zone)}   "
+    parts += [(f"   {period}", "$quiet")]
     parts.append((_text(price(sheet.total)), "bold"))
     if sheet.total.unpriced:
         parts.append((f"  {count(sheet.total.unpriced)} calls without a known price", "$status-retrying"))
@@ -171,7 +173,8 @@ def split_line(sheet: CostSheet) -> list[Part | str]:
     if sheet.before is None:
         return []
     found = split(sheet.total, sheet.before)
-    parts: list[Part | str] = [(" change ", "$quiet"), _coloured(found.change), (" =", "$quiet")]
+    against = "vs the day before" if sheet.question.fixed("day") else "change"
+    parts: list[Part | str] = [(f" {against} ", "$quiet"), _coloured(found.change), (" =", "$quiet")]
     for name, amount in (
         ("runs", found.runs),
         ("calls/run", found.calls),

@@ -87,7 +87,8 @@ def bulk_question(
     if len(runs) > samples:
         lines.append(f"… and {formatting.count(len(runs) - samples)} more")
     number = formatting.count(len(runs))
-    return Question(f"{operation.label.capitalize()} {number} runs?", lines, f"Yes, {operation.label} {number}")
+    runs_word = "run" if len(runs) == 1 else "runs"
+    return Question(f"{operation.label.capitalize()} {number} {runs_word}?", lines, f"Yes, {operation.label} {number}")
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -149,7 +149,8 @@ class CostsScreen(LiveScreen):
 
     def action_go_diff(self) -> None:
         if self.allowed(DIFF):
-            self._put(replace(self._question, compare=not self._question.compare))
+            today = self.console.now().astimezone(self.console.zone).date().isoformat()
+            self._put(self._question.compared(self.query_one(LineTable).cursor_key, today))
 
     def action_list_filter(self) -> None:
         self.query_one(FilterBar).edit()
@@ -169,7 +170,7 @@ class CostsScreen(LiveScreen):
         if above is not None:
             self._put(above)
         elif self._question.compare:
-            self.action_go_diff()
+            self._put(replace(self._question, compare=False))
         elif self.query_one(FilterBar).text:
             self._use("")
         else:

@@ -34,8 +34,8 @@ class Dialog(ModalScreen[R | None], Generic[R]):
         Binding("y", "yes", show=False),
         Binding("n,escape", "no", show=False),
         # At once, before the keys behind it: what is typed after a tab belongs to the next field.
-        Binding("tab", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("tab", "go_round(1)", show=False, priority=True),
+        Binding("shift+tab", "go_round(-1)", show=False, priority=True),
         Binding("right", "app.focus_next", show=False),
         Binding("left", "app.focus_previous", show=False),
     ]
@@ -132,6 +132,17 @@ class Dialog(ModalScreen[R | None], Generic[R]):
 
     def action_no(self) -> None:
         self.dismiss(None)
+
+    def action_go_round(self, step: int) -> None:
+        """From No through the fields to Yes; backwards from No to the last field, which is nearer than Yes."""
+        buttons = [widget for widget in self.focus_chain if isinstance(widget, Button)]
+        fields = [widget for widget in self.focus_chain if not isinstance(widget, Button)]
+        round_ = [*buttons[:1], *fields, *buttons[1:]]
+        here = next((at for at, widget in enumerate(round_) if widget is self.focused), 0)
+        if here == 0 and step < 0 and fields:
+            self.set_focus(fields[-1])
+        elif round_:
+            self.set_focus(round_[(here + step) % len(round_)])
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.widgets import Input
 
 from engine.errors import EngineError
-from engine.inspector import RunDetail, RunSummary
+from engine.inspector import RunDetail, RunSummary, StageStatus, StageView
 from wfconsole.actions import Answer, Question
+from wfconsole.formatting import duration
 from wfconsole.run_actions import batch_ids, given_up_choices, outside_line, suspended_stages
+from wfconsole.safe_text import safe_text
 from wfconsole.tui.screens.confirm import ConfirmDialog, StageDialog
 from wfconsole.tui.widgets.filter_bar import PRINTABLE
 
@@ -61,14 +64,24 @@ class CancelDialog(ConfirmDialog[RunSummary]):
         return asked if self.outside is None else replace(asked, lines=[*asked.lines, *self.outside.lines()])
 
 
+def proposed_reason(stage: StageView, ids: Sequence[str], now: datetime) -> str:
+    """What the facts say for giving this stage up, in one line."""
+    since = stage.started_at or stage.queued_at
+    waited = "" if since is None else f" after {duration((now - since).total_seconds() * 1000)}"
+    if stage.status is not StageStatus.SUSPENDED:
+        return f"given up{waited}, at try {stage.tries} of {stage.max_attempts}"
+    return safe_text(f"no result{f' of {ids[0]}' if ids else ''}{waited}", limit=200)
+
+
 class GiveUpDialog(StageDialog):
-    """Chooses the waiting stage to give up, and wants a reason."""
+    """Chooses the waiting stage to give up, and wants a reason; proposes the one that the facts give."""
 
     HEADING = "give up"
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._outside = Outside()
+        self._proposed = ""
 
     def body(self) -> ComposeResult:
         yield from super().body()
@@ -88,7 +101,22 @@ class GiveUpDialog(StageDialog):
         except EngineError as error:
             self.problem(str(error))
         else:
+            self._propose()
             self.ask(self.worded())
+
+    def _choose(self) -> None:
+        super()._choose()
+        self._propose()
+
+    def _propose(self) -> None:
+        """Put the reason of the chosen stage into the field, unless somebody wrote one."""
+        run, chosen, field = self.subject, self.answer.stage_id, self.query_one("#reason", Input)
+        stages = run.stages if isinstance(run, RunDetail) else []
+        stage = next((one for one in stages if one.stage_id == chosen), None)
+        if stage is not None and field.value == self._proposed:
+            now = cast("WorkflowConsole", self.app).now()
+            self._proposed = proposed_reason(stage, self._outside.ids.get(chosen, ()), now)
+            field.value = self._proposed
 
     def worded(self) -> Question:
         asked = super().worded()

@@ -47,6 +47,15 @@ def changed_fields(before: Mapping[str, Any], after: Json, again: list[str]) -> 
     return changed
 
 
+def end_of_first_value(text: str) -> tuple[int, int]:
+    """Row and column behind the first value that is no object or list, where an edit most likely begins."""
+    for row, line in enumerate(text.split("\n")):
+        shown = line.rstrip(",")
+        if shown and shown[-1] not in "{}[]":
+            return row, len(shown) - shown.endswith('"')
+    return 0, 0
+
+
 def _other(one: Json, two: Json) -> bool:
     return one != two or isinstance(one, bool) != isinstance(two, bool)
 
@@ -145,6 +154,7 @@ class RerunDialog(StageDialog):
             return
         if not editor.text:
             editor.text = editable_json({stage_id: run.config.get(stage_id) or {} for stage_id in self._again()})
+            editor.move_cursor(end_of_first_value(editor.text))
         self._show_editor(shown=True)
         editor.focus()
 

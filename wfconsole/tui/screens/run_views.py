@@ -21,7 +21,7 @@ from wfconsole.tui.widgets.run_table import RunTable
 SAVED = "views"
 _NOTES: dict[Kind, str] = {
     "all": "every run, the newest first",
-    "attention": "failed, stuck, overdue polls, dead letters",
+    "attention": "failed, stuck, overdue, dead letters",
     "causes": "failures folded by fingerprint",
 }
 

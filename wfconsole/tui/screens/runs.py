@@ -13,7 +13,7 @@ from textual.message import Message
 
 from engine.errors import RunNotFound
 from engine.inspector import FailureView, RunFilter, RunSummary
-from engine.model.status import TERMINAL_RUN
+from engine.model.status import TERMINAL_RUN, RunStatus
 from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
 from wfconsole.formatting import TimeMode
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
 
 NO_RUNS = "No runs yet.  Press o to start one, or: wfconsole run WORKFLOW --input JSON"
-ALL_WELL = "Nothing needs attention: no failed or stuck run, no overdue poll, no dead letter.  v chooses another view."
+ALL_WELL = "Nothing needs attention: no failed or stuck run, no overdue poll, no dead letter.\nv chooses another view."
 NO_MATCH = "No run matches this filter.  Press escape to clear it."
 ASKING = "Asking the database …"
 
@@ -162,7 +162,7 @@ class RunsScreen(RunViews, RunMarks):
         table, overview, ascii_only = self.query_one(RunTable), self.console.overview, self.console.settings.ascii
         shown = table.row_count
         more = "+" if self._rows is not None and self._rows.has_more else ""
-        parts: list[Part | str] = []
+        parts: list[Part | str] = [(hint, "$status-retrying")] if (hint := self._hint()) else []
         if table.held:
             sign = "^" if self.console.settings.ascii else "▲"
             parts.append((f"{sign} {table.held} new (.)   ", "$accent"))
@@ -177,11 +177,20 @@ class RunsScreen(RunViews, RunMarks):
             parts.append((f"   {len(table.marks)} {sign}{elsewhere}", "$mark"))
         self.query_one(FilterBar).note(line_of(*parts, " "))
 
+    def _hint(self) -> str:
+        """What somebody new may try next: the demonstration says it."""
+        overview = self.console.overview
+        if not self.console.settings.demo or overview is None or not overview.counts.get(RunStatus.FAILED):
+            return ""
+        if self.view == RunsView():
+            return "some failed: v, then f shows why   "
+        return "enter shows its runs, F or R runs them again   " if self.view.kind == "causes" else ""
+
     def _paint_causes_note(self, number: int) -> None:
-        words = "no failed run" if not number else f"{formatting.count(number)} causes"
+        words = "no failed run" if not number else f"{formatting.count(number)} cause{'' if number == 1 else 's'}"
         if number > MOST_CAUSES:
             words = f"{MOST_CAUSES} of {words}"
-        self.query_one(FilterBar).note(line_of((words, "$quiet"), " "))
+        self.query_one(FilterBar).note(line_of((self._hint(), "$status-retrying"), (words, "$quiet"), " "))
 
     def refresh_frame(self) -> None:
         super().refresh_frame()

@@ -70,7 +70,9 @@ class WorkflowsScreen(LiveScreen):
         held = sum(workflow.paused for workflow in sheet.workflows)
         lost = sum(view.runs for view in sheet.unfinished if not view.survives)
         words = [f"{held} held"] if held else []
-        words += [f"{lost} unfinished runs would not survive these definitions"] if lost else []
+        words += (
+            [f"{lost} unfinished run{'' if lost == 1 else 's'} would not survive these definitions"] if lost else []
+        )
         style = "$status-failed" if lost else "$status-waiting"
         self.query_one("#note", Line).show(line_of((" Workflows", "bold"), (f"  {', '.join(words)}", style)))
         self._paint_detail()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
@@ -18,7 +19,7 @@ MOST = 200
 """Causes shown; those with most runs."""
 
 COLUMNS = (
-    ("", 1), ("RUNS", 6), ("CAUSE", 18), ("STAGE", 14), ("WORKFLOW", 18),
+    ("", 2), ("RUNS", 6), ("CAUSE", 18), ("STAGE", 14), ("WORKFLOW", 18),
     ("FIRST", 5), ("LAST", 5), ("WASTED", 7), ("EXAMPLE", 60),
 )  # fmt: skip
 
@@ -50,6 +51,8 @@ class CauseTable(StillTable):
     def __init__(self, *, id: str, ascii_only: bool) -> None:
         super().__init__(COLUMNS, id=id)
         self._sign = "*" if ascii_only else "◆"
+        self._here = ">" if ascii_only else "▸"
+        self._pointed: str | None = None
         self._causes: Sequence[FailureView] = ()
         self._marks: set[str] = set()
         self._now: datetime | None = None
@@ -60,7 +63,7 @@ class CauseTable(StillTable):
 
     def _cells(self, cause: FailureView, now: datetime) -> tuple[str, ...]:
         return (
-            self._sign if key_of(cause) in self._marks else "",
+            self._signs(key_of(cause)),
             formatting.count(cause.runs),
             cause.code or (cause.example or "").partition(":")[0] or "-",
             cause.stage_id or "-",
@@ -70,6 +73,17 @@ class CauseTable(StillTable):
             formatting.money(cause.wasted),
             cause.example or "",
         )
+
+    def _signs(self, key: str) -> str:
+        return f"{self._here if key == self._pointed else ' '}{self._sign if key in self._marks else ''}"
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """The cursor has a shape too, as in the other tables."""
+        event.stop()
+        left, self._pointed = self._pointed, self.cursor_key
+        for key in {left, self._pointed} - {None}:
+            if key in self.rows:
+                self.update_cell(str(key), "", Text(self._signs(str(key))))
 
     @property
     def cursor_cause(self) -> FailureView | None:

@@ -37,7 +37,8 @@ def preview_content(view: Preview, now: datetime, zone: tzinfo, width: int, asci
     ]
     parts += [(status.label(ascii_only), f"${status.variable}")]
     parts += [(f"  {formatting.duration(formatting.run_ms(run, now))}", "$quiet"), "\n"]
-    if run.error:
+    # Why a run failed says its error again.
+    if run.error and view.explanation.code != "failed":
         parts += [(safe_text(run.error, limit=width * 3), "$status-failed"), "\n"]
     parts.append("\n")
     for line in layout(nodes_of(run, now), width, focus=None, ascii_only=ascii_only).lines:
@@ -46,7 +47,8 @@ def preview_content(view: Preview, now: datetime, zone: tzinfo, width: int, asci
     progress = next((stage for stage in run.stages if stage.status == StageStatus.RUNNING), None)
     if progress is not None and progress.progress_message:
         parts += [(safe_text(progress.progress_message, limit=width), "$quiet"), "\n"]
-    parts += ["\n", ("why: ", "$quiet"), safe_text(view.explanation.summary, limit=width * 4), "\n\n"]
+    why = safe_text(view.explanation.summary, limit=width * 8)
+    parts += ["\n", ("why: ", "$quiet"), (why, "$status-failed" if run.error else ""), "\n\n"]
     for entry in view.lines[-TAIL:]:
         clock = formatting.clock(entry.created_at, zone, "local")
         level = f"$level-{entry.level.lower()}"
