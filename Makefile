@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test test-real-model storm behaviours bench bench-console demo
+.PHONY: help check lint fix test test-real-model storm behaviours screens bench bench-console demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,12 @@ test-real-model: ## The AI adapter against a small model on this machine (see te
 storm: ## The large races alone, one after the other
 	$(PYTHON) -m pytest -m slow -n 0
 
-behaviours: ## Write docs/behaviours.md from the names of the tests
+behaviours: ## Write docs/behaviours.md and docs/console.md from the names of the tests
 	$(PYTHON) docs/behaviours.py
+	$(PYTHON) docs/console.py
+
+screens: ## Run the samples and take the pictures of docs/screens
+	$(PYTHON) docs/screens/capture.py
 
 bench: ## Measure the engine on this machine
 	$(PYTHON) -m bench
