@@ -57,18 +57,20 @@ class ConsoleBench:
 
     def start(self) -> None:
         """From the start of the process to the first paint, and until the rows stand there."""
-        paints, rows, spent = [], [], []
+        paints, rows, spent, usable = [], [], [], []
         for _ in range(self._sizes.starts):
             terminal = self._open()
             try:
                 paints.append(1000 * terminal.until(r"^ wf "))
                 spent.append(1000 * terminal.cpu)
                 rows.append(1000 * terminal.until(self._runs[-1][:8]))
+                usable.append(1000 * terminal.cpu)
             finally:
                 terminal.close()
         self._figure("first paint (under 500)", "ms", paints)
         self._figure("CPU until the first paint", "ms", spent)
         self._figure("usable: rows are there (under 1000)", "ms", rows)
+        self._figure("CPU until usable", "ms", usable)
 
     def keys(self) -> None:
         """From a key to the first byte of its answer; memory after paging."""

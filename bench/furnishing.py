@@ -56,7 +56,8 @@ def _row(chance: random.Random, created: int, status: str) -> tuple[object, ...]
 
 def furnish(file: Path, runs: int) -> list[str]:
     """Fill an existing, empty database; the ids of the runs, the newest last."""
-    chance, end = random.Random(7), now() - 60_000_000
+    # Two days old: ages that stand still let nothing be painted while nothing changes.
+    chance, end = random.Random(7), now() - 2 * 86_400_000_000
     statuses = chance.choices([name for name, _ in STATUSES], [share for _, share in STATUSES], k=runs)
     rows = [_row(chance, end - (runs - at) * 500_000, status) for at, status in enumerate(statuses)]
     connection = sqlite3.connect(file)

@@ -66,7 +66,6 @@ def poisoned_database(url: str) -> dict[str, str]:
     from inspected_store import NOW, InspectedStore, ago, make_flow
 
     from engine.inspector import JobStatus, RunStatus
-    from engine.model.ids import new_id
     from engine.model.json import dumps
     from engine.model.records import DefinitionRecord
     from engine.stores.sql import side_tables, tables
@@ -101,19 +100,7 @@ def poisoned_database(url: str) -> dict[str, str]:
         store.ai_call(run_id=failed.id, workflow_id=text, **call)
         evil = {**plan, "workflow_id": text, "name": text, "description": text}
         store.put(DEFINITION, DefinitionRecord(text, text, dumps(evil), NOW))
-        rows[side_tables.audit_log].append(
-            {"created_at": NOW, "actor": text, "command": text, "run_id": failed.id, "target": text, "reason": text}
-        )
-        rows[side_tables.paused_workflows].append(
-            {"workflow_id": text, "paused_at": NOW, "actor": text, "reason": text}
-        )
-        rows[side_tables.schedules].append(
-            {"id": new_id(), "command": dumps({"type": text, "workflow_id": text}), "actor": text, "cron": text,
-             "zone": text, "due_at": NOW, "created_at": NOW, "fired": 1, "last_error": text}
-        )  # fmt: skip
-        rows[side_tables.sinks].append(
-            {"id": f"{at}{text}", "target": text, "failing_since": ago(9), "last_error": text}
-        )
+        _add_side_rows(side_tables, rows, at, text, failed.id)
         names = {"run": failed.id, "running": running.id, "event": event.id}
     counts = [{"workflow_id": text, "status": "FAILED", "shard": 0, "count": 1} for text in texts]
     with store.engine.connect() as connection:
@@ -122,6 +109,23 @@ def poisoned_database(url: str) -> dict[str, str]:
         store._insert(connection, tables.run_stats, counts)
     store.engine.dispose()
     return names
+
+
+def _add_side_rows(side_tables: Any, rows: dict[Any, list[dict[str, Any]]], at: int, text: str, run_id: str) -> None:
+    from inspected_store import NOW, ago
+
+    from engine.model.ids import new_id
+    from engine.model.json import dumps
+
+    rows[side_tables.audit_log].append(
+        {"created_at": NOW, "actor": text, "command": text, "run_id": run_id, "target": text, "reason": text}
+    )
+    rows[side_tables.paused_workflows].append({"workflow_id": text, "paused_at": NOW, "actor": text, "reason": text})
+    rows[side_tables.schedules].append(
+        {"id": new_id(), "command": dumps({"type": text, "workflow_id": text}), "actor": text, "cron": text,
+         "zone": text, "due_at": NOW, "created_at": NOW, "fired": 1, "last_error": text}
+    )  # fmt: skip
+    rows[side_tables.sinks].append({"id": f"{at}{text}", "target": text, "failing_since": ago(9), "last_error": text})
 
 
 def _side(side_tables: Any) -> list[Any]:

@@ -6,6 +6,7 @@ Neither Rich nor Textual does this: both hand an ESC, a C1 control or a bidi ove
 from __future__ import annotations
 
 import re
+import unicodedata
 
 ELLIPSIS = "…"
 
@@ -39,6 +40,11 @@ _ESCAPES = {code: _escape(code) for low, high in _HOSTILE_RANGES for code in ran
 _BLOCK_ESCAPES = {code: shown for code, shown in _ESCAPES.items() if chr(code) not in _KEPT_IN_BLOCKS}
 
 
+def _leans(character: str) -> bool:
+    """Whether it takes no cell of its own, but belongs to what stands before it."""
+    return unicodedata.category(character).startswith("M") or "\u1160" <= character <= "\u11ff"
+
+
 def _any_of(codes: dict[int, str]) -> re.Pattern[str]:
     return re.compile("[" + "".join(re.escape(chr(code)) for code in codes) + "]")
 
@@ -50,7 +56,8 @@ _HOSTILE_IN_BLOCKS = _any_of(_BLOCK_ESCAPES)
 def safe_text(text: object, *, multiline: bool = False, limit: int | None = None) -> str:
     r"""`str(text)` with controls, bidi controls, invisible characters, lone surrogates as `\x1b`, `\u202e`.
 
-    Nothing is dropped silently. `multiline` keeps newlines and tabs. `limit` is the most characters returned;
+    A mark without a letter before it is one of these, too: it would change our own glyph beside it. Nothing is
+    dropped silently. `multiline` keeps newlines and tabs. `limit` is the most characters returned;
     a cut is shown by an ellipsis. Applying it again changes nothing. Never raises for a string.
     """
     shown = text if type(text) is str else str(text)
@@ -61,6 +68,8 @@ def safe_text(text: object, *, multiline: bool = False, limit: int | None = None
         hostile, escapes = (_HOSTILE_IN_BLOCKS, _BLOCK_ESCAPES) if multiline else (_HOSTILE, _ESCAPES)
         if hostile.search(shown):
             shown = shown.translate(escapes)
+    if not shown.isascii() and _leans(shown[0]):
+        shown = _escape(ord(shown[0])) + shown[1:]
     if limit is not None and len(shown) > limit:
         shown = shown[: max(limit - 1, 0)] + ELLIPSIS if limit > 0 else ""
     return shown

@@ -76,6 +76,8 @@ class CallLedger:
         self._waiters: list[Future[None]] = []
         self._busy = False
         self._unwritten: dict[str, AICallRecord] = {}
+        self._cut_off: list[str] = []
+        """Calls to be interrupted once the store is back."""
         self._retry: threading.Timer | None = None
         self._pause = RETRY_SECONDS
         self._in_trouble = False
@@ -200,11 +202,11 @@ class CallLedger:
         with self._lock:
             self._in_trouble = True
             self._ended.clear()
-            self._interrupted += bundle.interrupted
+            self._cut_off += bundle.interrupted
             for call in bundle.ended:
                 if self._unwritten.pop(call.id, None) is not None:
                     self._unwritten[call.id] = call
-            if self._closed or not self._unwritten or (self._retry is not None and self._retry.is_alive()):
+            if self._closed or self._retry is not None or not (self._unwritten or self._cut_off):
                 return
             self._retry = threading.Timer(self._pause, self._again)
             self._retry.daemon = True
@@ -212,8 +214,10 @@ class CallLedger:
             self._retry.start()
 
     def _again(self) -> None:
-        self._retry = None
-        self._put(ended=self.unwritten())
+        with self._lock:
+            self._retry = None
+            cut_off, self._cut_off = self._cut_off, []
+        self._put(ended=self.unwritten(), interrupted=cut_off)
 
 
 def _resolve(future: Future[T], value: T) -> None:

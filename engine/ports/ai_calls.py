@@ -45,9 +45,11 @@ class CallStore(Protocol):
         """Note calls as open; one that is there already stays as it is."""
 
     def close(self, calls: Sequence[AICallRecord]) -> None:
-        """Each takes the place of the open one of its id, or is added; one that ended before stays as it is.
+        """Each takes the place of the open or interrupted one of its id, or is added; one that ended before stays as it
+        is, so that of one id the first counts.
 
-        What it cost is added to its run, and to the stage's row and the archived one of its attempt.
+        Its tokens and what it cost, if that is known, are added to its run, and to the stage's row and the archived one
+        of its attempt.
         """
 
     def interrupt(self, ids: Sequence[str]) -> None:
@@ -63,7 +65,7 @@ class CallStore(Protocol):
         """And those of no run, opened before; how many."""
 
     def limits(self, run_ids: Sequence[str]) -> dict[tuple[str, str], Decimal | None]:
-        """What operators allowed, by (run id, stage id; empty for the whole run); None: without limit."""
+        """What operators allowed last, by (run id, stage id; empty for the whole run); None: without limit."""
 
     def allow(self, run_id: str, scope: str, max_cost: Decimal | None) -> None:
         """An operator's word on what a run (`scope` is empty) or one of its stages may spend."""
@@ -72,7 +74,8 @@ class CallStore(Protocol):
         """By all attempts of a stage, over the life of the run."""
 
     def spent_since(self, since: datetime, workflow_id: str | None) -> Decimal:
-        """By the runs of a workflow, or by everybody."""
+        """By the calls made since then, that moment included, of the runs of a workflow or of everybody; an unknown
+        price counts nothing."""
 
     def forget_texts(self, before: datetime, limit: int) -> int:
-        """Drop prompts and answers of up to `limit` calls made before, the oldest first; how many."""
+        """Drop the words of up to `limit` calls made before, the oldest first; how many had any."""

@@ -146,7 +146,7 @@ class AIProvider(Protocol):
     """
 
     async def generate(self, request: TextRequest) -> TextAnswer:
-        """One answer."""
+        """One answer: with a `schema`, its text is JSON."""
 
     def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
         """The answer in pieces and, last of all, as a whole.
@@ -162,10 +162,13 @@ class BatchProvider(AIProvider, Protocol):
     """A provider that takes many requests at once and answers them later."""
 
     async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
-        """Hand in requests of one model, each with an id of its own."""
+        """Hand in requests of one model, each with an id of its own; the batch has another id each time.
+
+        One that the provider refuses fails alone where it can.
+        """
 
     async def batch(self, model: str, batch_id: str) -> BatchStatus:
         """How that batch stands."""
 
     async def collect(self, model: str, batch_id: str) -> Sequence[BatchAnswer]:
-        """What became of its requests, once it is completed."""
+        """What became of each of its requests, once it is completed; as often as it is asked."""

@@ -61,9 +61,11 @@ class ReadStore(Protocol):
         Raises `InvalidInput` for an unknown status word or a text too long to search for.
         """
 
-    def run(self, run_id: str) -> RunWhole | None: ...
+    def run(self, run_id: str) -> RunWhole | None:
+        """None when there is no such run."""
 
-    def exists(self, run_id: str) -> bool: ...
+    def exists(self, run_id: str) -> bool:
+        """Whether there is such a run."""
 
     def resolve(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with `prefix` (in any case), in order."""
@@ -72,7 +74,7 @@ class ReadStore(Protocol):
         """The stages of the group each of the runs has reached, by run and number."""
 
     def unpriced_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Those of the runs that have an AI call without a known price."""
+        """Those of the runs that have an AI call whose price nobody knows; one under way has none yet."""
 
     def plans(self, definitions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Plan texts by (workflow id, fingerprint); unknown ones are left out."""
@@ -99,9 +101,10 @@ class ReadStore(Protocol):
         """(stage id, start, end) of the completed stages of these runs."""
 
     def unpriced_attempts(self, run_id: str) -> set[tuple[str, int]]:
-        """(stage id, attempt) of the run's AI calls without a known price."""
+        """(stage id, attempt) of such AI calls of the run."""
 
-    def situation(self, run_id: str) -> Situation | None: ...
+    def situation(self, run_id: str) -> Situation | None:
+        """None when there is no such run."""
 
     def logs(
         self,
@@ -134,7 +137,7 @@ class ReadStore(Protocol):
         """Events given up and not discarded, the latest first; `prefix` is of their ids."""
 
     def dead_letter_groups(self, limit: int) -> list[LetterGroup]:
-        """Dead letters by cause and sink, the largest group first."""
+        """Up to `limit` groups of dead letters with one cause and sink, the largest first."""
 
     def events_by_id(self, event_ids: Sequence[str]) -> list[EventRecord]:
         """By id; unknown ids are left out."""
@@ -163,10 +166,13 @@ class ReadStore(Protocol):
         """How many RUNNING runs are in backoff, and how many wait for outside: all that is active suspended."""
 
     def ended_by_hour(self, since: datetime, hours: int) -> list[int]:
-        """How many runs ended in each hour from `since` on."""
+        """How many runs ended in each of so many hours from `since` on; what ended later counts in the last."""
 
     def hot_cause(self, *, within: datetime, least: int, since: datetime) -> HotCause | None:
-        """The cause with most failures from `within` on, if they are `least` or more; counted from `since` on."""
+        """The cause and stage with most failures from `within` on, if they are `least` or more.
+
+        All failures of it are counted that were created from `since` on; never fewer than those.
+        """
 
     def workers(self) -> list[WorkerRecord]:
         """Those that registered and neither left nor were forgotten, by id."""
@@ -175,13 +181,14 @@ class ReadStore(Protocol):
         """One for each workflow with jobs that aren't done or runs that are PENDING, by id."""
 
     def leases(self, limit: int) -> list[LeaseRow]:
-        """The jobs being executed, by worker, the longest first."""
+        """Up to `limit` jobs being executed, by worker, the longest first."""
 
     def unfinished(self) -> list[UnfinishedCount]:
-        """PENDING and RUNNING runs by workflow, definition and group reached."""
+        """How many runs are PENDING or RUNNING, by workflow, definition and group reached, in that order."""
 
     def open_stages(self) -> list[OpenStage]:
-        """The unfinished stages of RUNNING runs, by workflow, definition and stage."""
+        """The stages neither COMPLETED nor SKIPPED of the groups that RUNNING runs have reached, by workflow,
+        definition and stage."""
 
     def definitions(self) -> list[DefinitionRef]:
         """The newest stored definition of each workflow, by id."""
@@ -195,21 +202,27 @@ class ReadStore(Protocol):
         criteria: RunFilter | None,
         limit: int,
     ) -> list[CostSum]:
-        """AI calls summed by these keys, the dearest first; with `criteria` only those of runs that match.
+        """AI calls summed by these keys, the dearest first; with `criteria` only those of runs that match. `since` is
+        included, `until` not.
 
         Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
         """
 
     def ai_calls(self, criteria: CallFilter, page: PageRequest, *, brief: bool) -> Slice[AICallRecord]:
-        """AI calls, the newest first; with `brief` only the beginnings of their words."""
+        """AI calls, the newest first; with `brief` only the beginnings of their words, and no answers kept for later.
 
-    def ai_call(self, call_id: str) -> AICallRecord | None: ...
+        They sort by created_at, cost, latency_ms, input_tokens and output_tokens: the id decides between equals, calls
+        without the sort value come last.
+        """
+
+    def ai_call(self, call_id: str) -> AICallRecord | None:
+        """The call whole; None when there is none of that id."""
 
     def open_calls(self, run_id: str) -> list[AICallRecord]:
         """Those of the run that are under way, the oldest first; briefly."""
 
     def calls_of_run(self, run_id: str) -> list[AICallRecord]:
-        """All of the run that were paid for, the oldest first; briefly."""
+        """All of the run that a model was asked for, the reused ones left out, the oldest first; briefly."""
 
     def recall(self, request_key: str, run_id: str | None) -> AICallRecord | None:
         """The newest call of an equal request that was answered by a model, and whose answer is kept: of a run, or of
@@ -222,10 +235,11 @@ class ReadStore(Protocol):
         """Ids of the calls of a batch that ended."""
 
     def limits(self, run_id: str) -> dict[str, Decimal | None]:
-        """What operators allowed the run to spend: by stage id, empty for the whole run."""
+        """What operators allowed the run to spend: by stage id, empty for the whole run; None: without limit."""
 
     def stage_prices(self, workflow_id: str, stage_ids: Sequence[str], sample: int) -> list[StagePrice]:
-        """What these stages cost when they completed, in the `sample` newest runs where they did."""
+        """What the last attempts of these stages cost in the `sample` newest runs that completed them: one for each
+        stage, in the order given."""
 
     def pauses(self) -> list[PauseRecord]:
         """The paused workflows, by id."""
@@ -245,7 +259,8 @@ class ReadStore(Protocol):
     def blob(self, key: str) -> bytes | None:
         """A blob kept in the database itself."""
 
-    def has_blob(self, key: str) -> bool: ...
+    def has_blob(self, key: str) -> bool:
+        """Whether there is one."""
 
     def blob_keys(self, prefix: str) -> list[str]:
         """Sorted."""

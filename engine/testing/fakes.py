@@ -96,8 +96,8 @@ class CollectingAICallLog:
         self.by_id.update({call.id: call for call in calls})
 
     async def recall(self, request_key: str, scope: ReuseScope) -> AICallRecord | None:
-        fit = (row for row in self.rows if row.request_key == request_key and row.answer and not row.reused)
-        return next(fit, None)
+        answered = (row for row in self.rows if row.status == "ok" and row.answer and not row.reused)
+        return next((row for row in answered if row.request_key == request_key), None)
 
     async def recorded(self, batch_id: str) -> Collection[str]:
         return [row.id for row in self.rows if row.batch_id == batch_id]

@@ -1,62 +1,60 @@
-"""Every provider we ship keeps what the port promises: those of the wire against a server nobody here wrote."""
+"""The providers at hand without a network keep the promises of their port."""
 
 from __future__ import annotations
 
-import pytest
-from llmock.pytest_plugin import LLMock
-from llmock.routers import batch as mock_batches
+import tempfile
+from pathlib import Path
 
-from engine.ai.directory import Providers
+import pytest
+
 from engine.ai.providers.offline import OfflineProvider
-from engine.ports.ai_providers import AIProvider
+from engine.errors import AIBadRequest
+from engine.ports.ai_providers import BatchProvider, TextRequest
 from engine.testing import FakeAIProvider
 from engine.testing.conformance import BatchProviderPromises, ProviderPromises
+from engine.testing.conformance.ai_providers import request_of
 
 
-@pytest.fixture
-def server(llmock: LLMock, monkeypatch: pytest.MonkeyPatch) -> LLMock:
-    monkeypatch.setenv("GEMINI_BASE_URL", llmock.base_url("gemini"))
-    monkeypatch.setattr(mock_batches, "_BATCH_DELAY", 0.0)
-    return llmock
-
-
-class TestFake(BatchProviderPromises):
+class Offline:
     @pytest.fixture
-    def provider(self) -> AIProvider:
-        return FakeAIProvider()
-
-
-class TestOffline(ProviderPromises):
-    model = embedding_model = "extractive"
-
-    @pytest.fixture
-    def provider(self) -> AIProvider:
+    def provider(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BatchProvider:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         return OfflineProvider()
 
-
-# The server leaves the file that was uploaded to it for the collector to close.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-class TestOpenAI(BatchProviderPromises):
-    model, embedding_model = "gpt-4o-mini", "text-embedding-3-small"
+    @pytest.fixture
+    def model(self) -> str:
+        return "extractive"
 
     @pytest.fixture
-    def provider(self, server: LLMock) -> AIProvider:
-        return Providers().find(f"openai/{self.model}").adapter
+    def refused(self) -> TextRequest:
+        return request_of("unheard-of")
 
 
-class TestAnthropic(BatchProviderPromises):
-    # The server does not know Anthropic's newer way to ask for an object.
-    model, embedding_model = "claude-3-5-haiku", None
+class Fake:
+    @pytest.fixture
+    def provider(self) -> BatchProvider:
+        return FakeAIProvider({"forbidden": AIBadRequest("no")})
 
     @pytest.fixture
-    def provider(self, server: LLMock) -> AIProvider:
-        return Providers().find(f"anthropic/{self.model}").adapter
-
-
-class TestGoogle(ProviderPromises):
-    # The server knows none of Google's embeddings, and its batches by another form than Google's own.
-    model, embedding_model = "gemini-2.5-flash", None
+    def model(self) -> str:
+        return "any"
 
     @pytest.fixture
-    def provider(self, server: LLMock) -> AIProvider:
-        return Providers().find(f"google/{self.model}").adapter
+    def refused(self) -> TextRequest:
+        return request_of("any", "something forbidden")
+
+
+class TestOffline(Offline, ProviderPromises):
+    pass
+
+
+class TestOfflineBatches(Offline, BatchProviderPromises):
+    pass
+
+
+class TestFake(Fake, ProviderPromises):
+    pass
+
+
+class TestFakeBatches(Fake, BatchProviderPromises):
+    pass

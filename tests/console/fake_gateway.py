@@ -193,7 +193,7 @@ class FakeInspector(FakePlaces):
 
     async def audit(self, run_id: str | None = None, *, page: PageRequest | None = None, **_: Any) -> Page[AuditView]:
         await self._answer()
-        return Page[AuditView](items=[*self.actions, *self.deeds])
+        return Page[AuditView](items=self.deeds if run_id is None else self.actions)
 
     async def annotations(self, run_id: str, *, page: PageRequest | None = None) -> Page[AnnotationView]:
         await self._answer()
@@ -220,13 +220,15 @@ class FakeInspector(FakePlaces):
         self, run_id: str | None = None, *, stage_id: str | None = None, status: str | None = None, **_: Any
     ) -> Page[AICallView]:
         await self._answer()
+        if run_id is None:
+            return self.calls_of_all(**_)
         found = [call for call in reversed(self.ai) if call.run_id == run_id]
         found = [call for call in found if stage_id in (None, call.stage_id) and status in (None, call.status)]
         return Page[AICallView](items=found)
 
     async def ai_call(self, call_id: str) -> AICallView:
         await self._answer()
-        return next(call for call in self.ai if call.id == call_id)
+        return next(call for call in (*self.ai, *self.calls_of_all().items) if call.id == call_id)
 
     async def expected_cost(self, workflow_id: str, stage_ids: Sequence[str]) -> ExpectedCost:
         await self._answer()

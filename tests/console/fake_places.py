@@ -49,7 +49,7 @@ class FakePlaces:
     """Assign what a test wants to be there."""
 
     letters: list[EventView]
-    calls: Sequence[FakeCall] = ()
+    paid: Sequence[FakeCall] = ()
     held: Sequence[LeaseView] = ()
     outlets: Sequence[SinkView] = ()
     timetable: Sequence[ScheduleView] = ()
@@ -66,23 +66,16 @@ class FakePlaces:
     ) -> Page[CostRow]:
         await self._answer()
         groups: dict[tuple[str, ...], list[FakeCall]] = defaultdict(list)
-        for call in self.calls:
+        for call in self.paid:
             if (since is None or call.at >= since) and (until is None or call.at < until):
                 groups[tuple(call.key(name) for name in by.split(","))].append(call)
         rows = [_row(key, calls) for key, calls in groups.items()]
         return Page[CostRow](items=sorted(rows, key=lambda row: -row.cost))
 
-    async def ai_calls(
-        self, *, since: datetime | None = None, until: datetime | None = None, **_: Any
-    ) -> Page[AICallView]:
+    def calls_of_all(self, since: datetime | None = None, until: datetime | None = None, **_: Any) -> Page[AICallView]:
         """Of that time; the console itself has to leave out what its path does not name."""
-        await self._answer()
-        calls = [(at, call) for at, call in enumerate(self.calls) if since is None or call.at >= since]
+        calls = [(at, call) for at, call in enumerate(self.paid) if since is None or call.at >= since]
         return Page[AICallView](items=[_call(at, call) for at, call in calls if until is None or call.at < until])
-
-    async def ai_call(self, call_id: str) -> AICallView:
-        await self._answer()
-        return _call(int(call_id[1:]), self.calls[int(call_id[1:])])
 
     async def leases(self) -> list[LeaseView]:
         await self._answer()
@@ -99,10 +92,6 @@ class FakePlaces:
     async def unfinished(self) -> list[UnfinishedView]:
         await self._answer()
         return list(self.versions)
-
-    async def audit(self, **_: Any) -> Page[AuditView]:
-        await self._answer()
-        return Page[AuditView](items=list(self.deeds))
 
     async def dead_letter_groups(self) -> list[DeadLetterGroup]:
         await self._answer()

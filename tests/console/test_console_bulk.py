@@ -87,6 +87,35 @@ async def test_r12_more_than_20_retries_propose_a_canary_and_a_pace() -> None:
         assert len(gateway.commands) == 1
 
 
+async def test_quitting_in_the_middle_of_a_bulk_action_asks() -> None:
+    gateway = failed(21)
+    async with opened(gateway) as (app, pilot):
+        await rows_shown(app, pilot, 21)
+        await pilot.press("*", "F")
+        await dialog_open(app, pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: len(gateway.commands) == 1, "the canary")
+        await pilot.press("q")
+        await until(pilot, lambda: "in the middle of a bulk action" in screen_text(app), "the question")
+        await dialog_open(app, pilot)
+        await pilot.press("n")
+        assert app.is_running
+        assert app.bulk.report is None
+        await pilot.press("q")
+        await dialog_open(app, pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: not app.is_running, "the end")
+
+
+@pytest.mark.parametrize("number", [12, 60])
+async def test_a_bulk_can_be_answered_at_80_by_24(number: int) -> None:
+    async with opened(failed(number), size=(80, 24)) as (app, pilot):
+        await rows_shown(app, pilot, number)
+        await pilot.press("*", "F")
+        await dialog_open(app, pilot)
+        await until(pilot, lambda: f"Yes, retry {number} (y)" in screen_text(app), "the buttons, within the window")
+
+
 async def test_r12_a_failed_canary_stops_the_rest() -> None:
     gateway = failed(21)
     gateway.after_retry = RunStatus.FAILED

@@ -26,7 +26,7 @@ LONG_AGO = NOON - timedelta(days=40)
 
 def gateway(*calls: FakeCall) -> FakeGateway:
     found = FakeGateway()
-    found.inspector.calls = calls or (
+    found.inspector.paid = calls or (
         FakeCall(run="r1"),
         FakeCall(run="r2", model="acme/unknown", cost=None),
         FakeCall(run="r3", stage="ocr", cost=Decimal("0.30"), error=True),
@@ -147,7 +147,7 @@ async def test_key_slash_narrows_to_a_time() -> None:
 
 async def test_r15_without_calls_it_says_what_makes_them() -> None:
     found = gateway()
-    found.inspector.calls = ()
+    found.inspector.paid = ()
     async with opened(found, place="costs") as (app, pilot):
         await sheet(app, pilot, "day")
         await pilot.press("v")

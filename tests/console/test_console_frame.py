@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from console_pilot import opened, rows_shown, screen_text, toasts, until
-from console_samples import NOON, mixed_runs
+from console_samples import NOON, mixed_runs, summary
 from fake_gateway import FakeGateway
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,9 @@ from rich.cells import cell_len
 
 from engine.inspector import Overview
 from engine.inspector.views import CauseView
+from engine.model.status import RunStatus
 from wfconsole.settings import Profile, Settings
+from wfconsole.tui.layout.run_columns import ages_fast
 from wfconsole.tui.layout.sparkline import sparkline
 from wfconsole.tui.widgets.header_bar import HeaderBar
 from wfconsole.tui.widgets.status_counts import StatusCounts, state_counts
@@ -101,3 +104,34 @@ def test_a_running_count_is_never_negative() -> None:
         dead_letters=0, cost_today=0, unpriced_today=0, as_of=NOON, retrying=2, waiting=0,
     )  # fmt: skip
     assert state_counts(overview)["RUNNING"] == 0
+
+
+def test_r04_rows_that_stand_still_are_not_looked_at_every_second() -> None:
+    old = summary(60 * 48, RunStatus.COMPLETED)
+    assert not ages_fast([old], NOON, "relative")
+    assert ages_fast([old, summary(3, RunStatus.COMPLETED)], NOON, "relative")
+    assert not ages_fast([summary(3, RunStatus.COMPLETED)], NOON, "utc")
+    assert ages_fast([summary(60 * 48)], NOON, "utc"), "what runs counts its seconds"
+
+
+async def test_key_ctrl_c_copies_a_selection_else_says_how_to_quit_and_twice_quits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        monkeypatch.setattr(app.screen, "get_selected_text", lambda: "chosen")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.clipboard == "chosen", "the copy")
+        monkeypatch.undo()
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "ctrl+c again" in toasts(app)[-1], "how to quit")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: not app.is_running, "the end")
+
+
+async def test_ctrl_q_takes_the_path_of_q() -> None:
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not app.is_running, "the end")

@@ -38,7 +38,7 @@ def poisoned() -> FakeGateway:
     places.timetable = [schedule(workflow_id=text, cron=text, zone=text, last_error=text) for text in HOSTILE]
     places.deeds = [hold(target=text, actor=text, reason=text) for text in HOSTILE]
     call = FakeCall()
-    places.calls = [replace(call, workflow=text, stage=text, model=text, topic=text, prompt=text) for text in HOSTILE]
+    places.paid = [replace(call, workflow=text, stage=text, model=text, topic=text, prompt=text) for text in HOSTILE]
     found.log(
         *(log_line(at + 1, run_id_of(0), text, stage_id=text, fields={text: text}) for at, text in enumerate(HOSTILE))
     )

@@ -18,6 +18,9 @@ from pathlib import Path
 import pyte
 import pytest
 
+from wfconsole.first_paint import first_line
+from wfconsole.settings import Settings
+
 PATIENCE = 30.0
 LEFT = b"\x1b[?1049l"
 """Leaving the alternate screen."""
@@ -68,6 +71,12 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self._main, keys.encode())
+
+    def command(self, line: str) -> None:
+        """Typed as a person types it: the line once the prompt is there."""
+        self.press(":")
+        self.until(" :")
+        self.press(f"{line}\r")
 
     @property
     def restored(self) -> bool:
@@ -123,5 +132,41 @@ def test_a_broken_workflow_module_is_one_line_and_exit_2(tmp_path: Path) -> None
         terminal.ended(within=PATIENCE)
         assert terminal.child.returncode == 2
         assert b"Traceback" not in terminal.written
+    finally:
+        terminal.close()
+
+
+def test_r20_the_first_frame_needs_neither_engine_nor_textual() -> None:
+    probe = (
+        "import sys, wfconsole.cli.main, wfconsole.cli.session, wfconsole.cli.console, wfconsole.first_paint;"
+        "print([name for name in ('engine', 'textual', 'sqlalchemy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_r20_the_first_frame_says_what_is_opened_and_with_which_rights() -> None:
+    settings = Settings(db="postgresql://me:secret@db.example/prod", profile="prod", read_only=True, ascii=True)
+    assert first_line(settings) == " wf  prod  prod  RO  . opening"
+    assert "secret" not in first_line(settings)
+    assert first_line(Settings(db="sqlite:///a/b.db")) == " wf  b.db  RW  ◌ opening"
+
+
+def test_another_profile_is_opened_in_the_same_terminal(tmp_path: Path) -> None:
+    (tmp_path / "wfconsole").mkdir()
+    (tmp_path / "wfconsole" / "config.toml").write_text(
+        f'[profiles.one]\ndb = "sqlite:///{tmp_path / "one.db"}"\n'
+        f'[profiles.two]\ndb = "sqlite:///{tmp_path / "two.db"}"\ncolour = "red"\n'
+    )
+    terminal = Terminal("--profile", "one", "--no-worker", home=tmp_path)
+    try:
+        terminal.until("one.db")
+        terminal.until("No runs yet")
+        terminal.command("profile two")
+        terminal.until(" two   two.db")
+        terminal.until("No runs yet")
+        terminal.command("q")
+        assert terminal.ended(within=10.0) == 0
+        assert terminal.restored
     finally:
         terminal.close()

@@ -10,6 +10,7 @@ from fake_gateway import FakeGateway
 
 from wfconsole.settings import Settings
 from wfconsole.tui import themes
+from wfconsole.tui.screens.theme_choice import ThemeChoice
 from wfconsole.tui.themes import ThemeError, load_themes, parse_theme
 
 
@@ -83,3 +84,19 @@ async def test_r18_the_sixteen_colours_stay_the_terminal_s() -> None:
     settings = Settings(db="sqlite:///demo.db", tz="utc", theme="sixteen")
     async with opened(FakeGateway(), settings=settings) as (app, _):
         assert app.native_ansi_color
+
+
+async def test_r18_a_theme_is_previewed_and_taken_back_or_kept() -> None:
+    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark")
+    async with opened(FakeGateway(), settings=settings) as (app, pilot):
+        app.choose_theme()
+        await until(pilot, lambda: isinstance(app.screen, ThemeChoice), "the list")
+        await pilot.press("j")
+        await until(pilot, lambda: app.theme == "light", "the preview")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.theme == "dark", "the way back")
+        app.choose_theme()
+        await until(pilot, lambda: isinstance(app.screen, ThemeChoice), "the list")
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: not isinstance(app.screen, ThemeChoice), "the choice")
+        assert app.theme == "light"

@@ -206,6 +206,19 @@ async def test_the_last_view_of_the_profile_is_restored(tmp_path: Path) -> None:
         await rows_shown(app, pilot, 12)
 
 
+async def test_the_last_place_is_restored_but_never_against_what_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "console.json"
+    async with opened(FakeGateway(), state=ConsoleState(file, "p")) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("5", "q")
+        await until(pilot, lambda: not app.is_running, "the end")
+    async with opened(FakeGateway(), state=ConsoleState(file, "p")) as (app, pilot):
+        await until(pilot, lambda: app.current_mode == "workers", "place 5")
+    async with opened(FakeGateway(), state=ConsoleState(file, "p"), filter="status:failed") as (app, pilot):
+        await rows_shown(app, pilot, 2)
+        assert app.current_mode == "runs"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"p": 5}', '{"p": {"view": {"kind": "odd"}, "history.filter": 3}}'])
 async def test_a_broken_memory_is_no_reason_to_fail(tmp_path: Path, text: str) -> None:
     file = tmp_path / "console.json"

@@ -8,7 +8,10 @@ from engine.testing.conformance import (
     AuditPromises,
     BlobRowPromises,
     CallPromises,
+    CallReadPromises,
+    CostPromises,
     DefinitionPromises,
+    FleetPromises,
     HistoryPromises,
     IdempotencyPromises,
     JobPromises,
@@ -20,8 +23,10 @@ from engine.testing.conformance import (
     RunReadPromises,
     SchedulePromises,
     StagePromises,
+    StageReadPromises,
     StorePromises,
     TotalPromises,
+    TrendPromises,
     WatchPromises,
     WorkerPromises,
 )
@@ -123,5 +128,25 @@ class TestTotals(OnEach, TotalPromises):
     pass
 
 
-class TestCalls(OnEach, CallPromises):
+class TestAICalls(OnEach, CallPromises):
+    pass
+
+
+class TestReadsOfAICalls(OnEach, CallReadPromises):
+    pass
+
+
+class TestCosts(OnEach, CostPromises):
+    pass
+
+
+class TestFleet(OnEach, FleetPromises):
+    pass
+
+
+class TestReadsOfStages(OnEach, StageReadPromises):
+    pass
+
+
+class TestTrends(OnEach, TrendPromises):
     pass

@@ -48,7 +48,9 @@ def no_attempt_cap_at_failures(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         settling,
         "after_failure",
-        lambda policy, *, tries, retryable, draw: Again(policy.initial_delay * 2 ** (tries - 1)) if retryable else None,
+        lambda policy, *, tries, retryable, draw, **_: (
+            Again(policy.initial_delay * 2 ** (tries - 1)) if retryable else None
+        ),
     )
 
 

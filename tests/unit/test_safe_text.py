@@ -77,3 +77,11 @@ def test_any_object_can_be_shown() -> None:
 
 def test_a_huge_text_is_cut_before_it_is_looked_at() -> None:
     assert safe_text("\x1b" * 50_000_000, limit=10) == r"\x1b\x1b\…"
+
+
+@pytest.mark.parametrize("leaning", ["\u0301", "\U0001da00", "\u1160"])
+def test_a_mark_that_would_lean_on_our_own_glyph_is_escaped(leaning: str) -> None:
+    shown = safe_text(f"{leaning}tail")
+    assert shown.isascii()
+    assert shown.endswith("tail")
+    assert safe_text(f"e{leaning}") == f"e{leaning}"

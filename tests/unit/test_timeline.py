@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from engine.inspector import AttemptView, EventView, RunDetail, StageView
+from engine.inspector import AttemptView, EventView, PlanStage, RunDetail, StageView
 from engine.model.status import Delivery, RunStatus, StageStatus
 from wfconsole.tui.layout.attempt_bars import Bar, Phase, Stretch, bars_of
 from wfconsole.tui.layout.timeline import Scale, layout, legend, mini, scale_of
@@ -201,3 +201,18 @@ def test_r19_names_from_outside_stay_in_their_cells(name: str) -> None:
 def test_r08_nothing_to_show_is_no_error() -> None:
     assert layout([], 80).rows == []
     assert mini([], 80) == []
+
+
+def test_r08_attempts_of_a_stage_that_a_rerun_took_away_stay_in_the_picture() -> None:
+    run = run_of([{"attempt": 1, "status": StageStatus.RUNNING, "started_at": 30, "completed_at": None}])
+    planned = PlanStage(stage_id="publish", name="Publish", group=2, number=2, mode="sync", max_attempts=3)
+    run = run.model_copy(update={"plan": [[planned]]})
+    events = [
+        event(1, "stage:started", 5, stage_id="publish", attempt=1),
+        event(2, "stage:failed", 7, stage_id="publish", error="boom"),
+        event(3, "run:rerun", 29, stage_id=None),
+    ]
+    gone, going = bars_of(run, events, at(40))
+    assert (gone.stage_id, gone.attempt, gone.state, gone.error, gone.live) == ("publish", 1, "FAILED", "boom", False)
+    assert phases(gone) == [("running", 5, 7)]
+    assert going.stage_id == "embed"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
+import gc
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
@@ -28,9 +27,10 @@ from wfconsole.tui.commanding import Commanding
 from wfconsole.tui.feed import Feed, Link, Pulse
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
+from wfconsole.tui.places import OTHER_PLACES
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.live import LiveScreen
-from wfconsole.tui.screens.quit import Leave, QuitDialog, quit_question
+from wfconsole.tui.screens.quit import Leave, QuitDialog, StopBulkDialog, quit_question
 from wfconsole.tui.screens.runs import RunsScreen
 from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.trends import Trends
@@ -43,19 +43,15 @@ if TYPE_CHECKING:
 TWICE = 1.5
 """Seconds within which a second ctrl+c asks to quit."""
 
+SETTLED_AFTER = 3.0
+"""Seconds after which all that stays is loaded, and garbage is collected again."""
+
 STOPPABLE = ("marking", "gather", "command")
 """Groups of workers that ctrl+c interrupts."""
 
 TIME_MODES: tuple[TimeMode, ...] = ("relative", "local", "utc")
 
 S = TypeVar("S", bound=RunSummary | EventView)
-
-
-def _loaded(module: str, name: str) -> LiveScreen:
-    """A place other than the first, loaded when it is first gone to."""
-    screen = getattr(importlib.import_module(f"wfconsole.tui.screens.{module}"), name)()
-    assert isinstance(screen, LiveScreen)
-    return screen
 
 
 class WorkflowConsole(Commanding):
@@ -69,14 +65,7 @@ class WorkflowConsole(Commanding):
     TITLE = "wfconsole"
     CSS_PATH: ClassVar = ["styles/places.tcss", "styles/dialogs.tcss"]
     COMMANDS: ClassVar = {ActionCommands}
-    MODES: ClassVar = {
-        "runs": RunsScreen,
-        "logs": partial(_loaded, "logs", "LogsScreen"),
-        "costs": partial(_loaded, "costs", "CostsScreen"),
-        "dlq": partial(_loaded, "dead_letters", "DeadLettersScreen"),
-        "workers": partial(_loaded, "workers", "WorkersScreen"),
-        "workflows": partial(_loaded, "workflows", "WorkflowsScreen"),
-    }
+    MODES: ClassVar = {"runs": RunsScreen, **OTHER_PLACES}
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "redraw", show=False),
@@ -131,12 +120,16 @@ class WorkflowConsole(Commanding):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        self.set_timer(SETTLED_AFTER, _collect_again)
         self._use_keys()
         self.set_interval(1.0, self._tick)
         self.run_worker(self.feed.run(), group="feed", exclusive=True)
         run_id, tab, stage = self._opening_run
-        if self._opening_place in self.MODES:
-            self.switch_mode(str(self._opening_place))
+        place = self._opening_place
+        if place is None and run_id is None and self.opening_filter is None:
+            place = self.state.get("place")
+        if place in self.MODES:
+            self.switch_mode(str(place))
         if run_id is not None:
             self.open_run(run_id, tab=tab, stage=stage)
 
@@ -299,6 +292,9 @@ class WorkflowConsole(Commanding):
             return not isinstance(self.screen, Dialog)
         return super().check_action(action, parameters)
 
+    def action_choose_theme(self) -> None:
+        self.choose_theme()
+
     def action_redraw(self) -> None:
         self.refresh(layout=True)
 
@@ -333,6 +329,10 @@ class WorkflowConsole(Commanding):
         self.run_worker(self.leave_console(), group="quit", exclusive=True)
 
     async def leave_console(self) -> None:
+        self._leaving()
+        if self.bulk is not None and self.bulk.report is None:
+            self.push_screen(StopBulkDialog(self.bulk.line), self._leave_bulk)
+            return
         running = await self._worker.executing(self.feed.gateway)
         if not running:
             self.exit()
@@ -346,6 +346,13 @@ class WorkflowConsole(Commanding):
                 self.next_settings = None
 
         self.push_screen(QuitDialog(quit_question(running)), answered)
+
+    def _leave_bulk(self, stop: bool | None) -> None:
+        if stop:
+            self.stop_bulk()
+            self.exit()
+        else:
+            self.next_settings = None
 
     def _signalled(self, number: signal.Signals) -> None:
         self._leave = Leave.NOW
@@ -373,6 +380,15 @@ class WorkflowConsole(Commanding):
             )
         finally:
             await self._worker.stop(self._leave)
+
+    def _leaving(self) -> None:
+        """What is shown now is shown again next time."""
+        self.state.put("place", self.current_mode)
+
+
+def _collect_again() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _database_name(shown: str) -> str:

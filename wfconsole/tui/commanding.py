@@ -17,6 +17,7 @@ from wfconsole.tui.screens.command_dialog import CommandDialog
 from wfconsole.tui.screens.live import LiveScreen
 from wfconsole.tui.screens.output import OutputScreen
 from wfconsole.tui.screens.run_views import RunViews
+from wfconsole.tui.screens.theme_choice import ThemeChoice
 from wfconsole.tui.state import ConsoleState
 from wfconsole.tui.themes import Themes
 
@@ -68,6 +69,9 @@ class Commanding(CarryingOut):
                 "run": self._open, "theme": self.use_theme, "tz": self.use_zone, "profile": self.use_profile,
                 "w": self._write, "save": self._save, "view": self._view,
             }  # fmt: skip
+            if verb == "theme" and not rest:
+                self.choose_theme()
+                return
             if len(rest) != 1:
                 raise CommandError(f":{verb} takes one word")
             known[verb](rest[0])
@@ -103,6 +107,10 @@ class Commanding(CarryingOut):
         if name not in self.available_themes:
             raise ValueError(f"no theme {name!r}; there are: {', '.join(sorted(self.themes_found.found))}")
         self.theme = name
+
+    def choose_theme(self) -> None:
+        """Show them all; the one under the cursor is painted at once."""
+        self.push_screen(ThemeChoice(self.themes_found.found, self.theme))
 
     def use_zone(self, name: str) -> None:
         self.settings = self.settings.model_validate({**self.settings.model_dump(), "tz": name})

@@ -19,7 +19,7 @@ class ActionCommands(Provider):
             for action in actions_of(self.screen.PLACE):
                 if action.key not in ("enter", "escape"):
                     yield f"{action.label}  ({action.key})", action.help, action.method
-        yield "theme", "choose a theme", "app.change_theme"
+        yield "theme  (:theme)", "choose a theme, painted as you look at it", "app.choose_theme"
 
     async def discover(self) -> Hits:
         for name, help_text, method in self._commands():

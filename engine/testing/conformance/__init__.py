@@ -10,16 +10,22 @@ A subclass whose name begins with `Test` gives the fixture that the class asks f
 They need pytest and pytest-asyncio (`asyncio_mode = "auto"`).
 """
 
+from engine.testing.conformance.ai_calls import CallPromises
+from engine.testing.conformance.ai_providers import BatchProviderPromises, ProviderPromises
 from engine.testing.conformance.ambient import ClockPromises, SinkPromises
 from engine.testing.conformance.blobs import BlobPromises
-from engine.testing.conformance.calls import CallPromises
+from engine.testing.conformance.call_log import CallLogPromises
 from engine.testing.conformance.idempotency import IdempotencyPromises
 from engine.testing.conformance.jobs import JobPromises
 from engine.testing.conformance.outbox import OutboxPromises
-from engine.testing.conformance.providers import BatchProviderPromises, ProviderPromises
+from engine.testing.conformance.reads_ai import CallReadPromises
+from engine.testing.conformance.reads_costs import CostPromises
+from engine.testing.conformance.reads_fleet import FleetPromises
 from engine.testing.conformance.reads_history import HistoryPromises
 from engine.testing.conformance.reads_runs import RunReadPromises
+from engine.testing.conformance.reads_stages import StageReadPromises
 from engine.testing.conformance.reads_totals import TotalPromises
+from engine.testing.conformance.reads_trends import TrendPromises
 from engine.testing.conformance.registers import (
     AuditPromises,
     BlobRowPromises,
@@ -40,9 +46,13 @@ __all__ = [
     "BatchProviderPromises",
     "BlobPromises",
     "BlobRowPromises",
+    "CallLogPromises",
     "CallPromises",
+    "CallReadPromises",
     "ClockPromises",
+    "CostPromises",
     "DefinitionPromises",
+    "FleetPromises",
     "HistoryPromises",
     "IdempotencyPromises",
     "JobPromises",
@@ -57,8 +67,10 @@ __all__ = [
     "SchedulerPromises",
     "SinkPromises",
     "StagePromises",
+    "StageReadPromises",
     "StorePromises",
     "TotalPromises",
+    "TrendPromises",
     "WatchPromises",
     "WorkerPromises",
 ]

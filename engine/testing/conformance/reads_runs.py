@@ -280,11 +280,6 @@ class RunReadPromises:
         assert [(row.run_id, row.stage_id) for row in found] == expected
         assert await store.read(lambda reads: reads.reached([])) == []
 
-    async def test_calls_without_a_price_are_nobodys_at_first(self, store: Persistence) -> None:
-        run = await store.transact(lambda work: add_run(work))
-        assert await store.read(lambda reads: reads.unpriced_runs([run.id])) == set()
-        assert await store.read(lambda reads: reads.unpriced_attempts(run.id)) == set()
-
     async def test_a_situation_tells_what_goes_before(self, store: Persistence) -> None:
         def add(work: UnitOfWork) -> tuple[str, str, str]:
             add_run(work, priority=9)

@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidInput
 from engine.model.criteria import RunFilter
 from engine.model.ids import new_run_id
 from engine.model.payload import BlobPointer, pointer_text
+from engine.model.read_records import HotCause
 from engine.model.records import DefinitionRecord, SinkRecord, WorkerRecord
 from engine.model.status import JobStatus, RunStatus, StageStatus
 from engine.ports.persistence import Persistence
+from engine.ports.reads import ReadStore
 from engine.ports.work import UnitOfWork
 from engine.testing.conformance.records import NOON, WORKFLOW, add_events, add_job, add_run, add_stage, long_ago, soon
-
-COST_KEYS = ["model", "provider", "workflow", "stage", "topic", "run", "day"]
 
 
 def add_failed(work: UnitOfWork, cause: str | None, hour: int = 1, **fields: Any) -> None:
@@ -64,6 +63,43 @@ class TotalPromises:
             )
         )
         assert (found.ended, found.ended_failed, found.ended_lately) == (2, 1, 1)
+
+    async def test_ended_runs_are_counted_by_the_hour(self, store: Persistence) -> None:
+        def add(work: UnitOfWork) -> None:
+            for minutes in (1, 59, 61, 200):
+                add_run(work, status=RunStatus.COMPLETED, completed_at=work.now - timedelta(minutes=minutes))
+
+        await store.transact(add)
+        found = await store.read(lambda reads: reads.ended_by_hour(reads.now - timedelta(hours=3), 3))
+        assert found == [0, 1, 2]
+
+    async def test_runs_in_backoff_and_runs_that_wait_are_counted(self, store: Persistence) -> None:
+        def add(work: UnitOfWork) -> None:
+            backing, waiting, both = (add_run(work, status=RunStatus.RUNNING) for _ in range(3))
+            add_job(work, backing, status=JobStatus.SCHEDULED, due_at=soon(work))
+            add_stage(work, waiting, stage_id="a", status=StageStatus.SUSPENDED)
+            add_stage(work, both, stage_id="a", status=StageStatus.SUSPENDED)
+            add_stage(work, both, stage_id="b", status=StageStatus.RUNNING)
+
+        await store.transact(add)
+        assert await store.read(lambda reads: reads.derived_counts()) == (1, 1)
+
+    async def test_the_cause_that_strikes_most_is_told_when_it_strikes_often(self, store: Persistence) -> None:
+        def add(work: UnitOfWork) -> None:
+            for minutes, cause in ((1, "a"), (2, "a"), (3, "b"), (90, "a")):
+                at = work.now - timedelta(minutes=minutes)
+                failed = {"error_fingerprint": cause, "failed_stage": "s", "error_code": "BROKEN"}
+                add_run(work, status=RunStatus.FAILED, created_at=at, completed_at=at, **failed)
+
+        def hot(reads: ReadStore, least: int) -> HotCause | None:
+            since = reads.now - timedelta(hours=9)
+            return reads.hot_cause(within=reads.now - timedelta(minutes=10), least=least, since=since)
+
+        await store.transact(add)
+        assert await store.read(lambda reads: hot(reads, 3)) is None
+        found = await store.read(lambda reads: hot(reads, 2))
+        assert found is not None
+        assert (found.fingerprint, found.code, found.stage_id, found.runs) == ("a", "BROKEN", "s", 3)
 
     async def test_what_waits_and_who_lives_is_counted(self, store: Persistence) -> None:
         def add(work: UnitOfWork) -> None:
@@ -135,18 +171,6 @@ class TotalPromises:
         assert await store.read(lambda reads: reads.failures(RunFilter(), 1)) == found[:1]
         filtered = await store.read(lambda reads: reads.failures(RunFilter(workflow_id=("other",)), 10))
         assert [one.workflow_id for one in filtered] == ["other"]
-
-    @pytest.mark.parametrize("key", COST_KEYS)
-    async def test_costs_are_summed_by_any_key(self, store: Persistence, key: str) -> None:
-        found = await store.read(
-            lambda reads: reads.costs([key], since=NOON, until=None, criteria=RunFilter(status=("FAILED",)), limit=5)
-        )
-        assert found == []
-
-    @pytest.mark.parametrize("keys", [[], ["colour"], ["model", "colour"]])
-    async def test_another_key_is_said(self, store: Persistence, keys: list[str]) -> None:
-        with pytest.raises(InvalidInput, match="by"):
-            await store.read(lambda reads: reads.costs(keys, since=None, until=None, criteria=None, limit=5))
 
     async def test_runs_that_are_there_are_told_from_those_that_are_not(self, store: Persistence) -> None:
         run = await store.transact(lambda work: add_run(work))

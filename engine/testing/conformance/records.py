@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from engine.model.ids import new_id, new_run_id
-from engine.model.records import EventRecord, JobRecord, LogRecord, RunRecord, StageRecord
+from engine.model.records import AICallRecord, EventRecord, JobRecord, LogRecord, RunRecord, StageRecord
 from engine.model.status import JobStatus, LogLevel, RunStatus, StageStatus
 from engine.ports.work import UnitOfWork
 
@@ -100,6 +100,25 @@ def add_lines(work: UnitOfWork, run: RunRecord, *messages: str, **fields: Any) -
     """Append log lines of that run's stage `step`; `fields` say otherwise."""
     line = LogRecord(run.id, "step", 1, LogLevel.INFO, "", "{}", work.now)
     work.logs.append([line._replace(message=message, **fields) for message in messages])
+
+
+def a_call(run: RunRecord | None, **fields: Any) -> AICallRecord:
+    """A call under way, of the first attempt of that run's stage `step`, or of nobody; `fields` say otherwise."""
+    call = AICallRecord(new_id(), "topic", "text", "maker/model", "maker", NOON)
+    if run is not None:
+        call = call._replace(run_id=run.id, workflow_id=run.workflow_id, stage_id="step", attempt=1)
+    return call._replace(**fields)
+
+
+def add_call(work: UnitOfWork, run: RunRecord | None, **fields: Any) -> AICallRecord:
+    """Note a call that ended well and cost a quarter of a dollar; `fields` say otherwise."""
+    paid = {"status": "ok", "cost": Decimal("0.25"), "input_tokens": 10, "output_tokens": 5}
+    call = a_call(run, **{**paid, **fields})
+    if call.status in ("ok", "error"):
+        work.ai_calls.close([call])
+    else:
+        work.ai_calls.open([call])
+    return call
 
 
 def soon(work: UnitOfWork) -> datetime:

@@ -74,12 +74,16 @@ def bars_of(run: RunDetail, events: Sequence[EventView], now: datetime) -> list[
 
     Without events a waiting stage counts as waiting since it started, and a backoff until the next start.
     """
-    marks = _marks_of(events)
-    return [
-        bar
-        for stage in run.stages
-        for bar in _bars_of_stage(stage, marks.get(stage.stage_id, _Marks((), {})), _until(run, now))
-    ]
+    marks, until = _marks_of(events), _until(run, now)
+    reached = {stage.stage_id: stage for stage in run.stages}
+    planned = [stage.stage_id for group in run.plan for stage in group]
+    bars: list[Bar] = []
+    for stage_id in dict.fromkeys([*planned, *reached]):
+        if stage_id in reached:
+            bars += _bars_of_stage(reached[stage_id], marks.get(stage_id, _Marks((), {})), until)
+        else:
+            bars += _bars_of_events(stage_id, events)
+    return bars
 
 
 def _until(run: RunDetail, now: datetime) -> datetime:
@@ -107,6 +111,33 @@ def _moment(value: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found if found.tzinfo is not None else None
+
+
+_ENDS = {
+    "stage:completed": "COMPLETED",
+    "stage:failed": "FAILED",
+    "stage:cancelled": "CANCELLED",
+    "lease:reaped": "FAILED",
+}
+
+
+def _bars_of_events(stage_id: str, events: Sequence[EventView]) -> Iterator[Bar]:
+    """The attempts of a stage that a rerun took away and that is not reached again: only events tell of them."""
+    started: EventView | None = None
+    generation = 0
+    for event in events:
+        generation += event.type == "run:rerun"
+        if event.payload.get("stage_id") != stage_id:
+            continue
+        if event.type == "stage:started":
+            started = event
+        elif event.type in _ENDS and started is not None:
+            attempt, error = started.payload.get("attempt"), event.payload.get("error")
+            stretch = Stretch(Phase.RUNNING, started.occurred_at, event.occurred_at)
+            number = attempt if isinstance(attempt, int) else 1
+            state, said = _ENDS[event.type], str(error) if error else None
+            yield Bar(stage_id, number, generation, state, (stretch,), error=said)
+            started = None
 
 
 def _bars_of_stage(stage: StageView, marks: _Marks, now: datetime) -> Iterator[Bar]:

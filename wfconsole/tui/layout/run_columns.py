@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from wfconsole import formatting
@@ -44,6 +45,10 @@ DROPS = ("duration", "try", "cost", "age", "stage")
 
 CLOCK_WIDTH = 10
 
+SLOW = timedelta(minutes=1)
+"""How often rows are looked at of which none ages fast."""
+_AGES_FAST = timedelta(hours=1)
+
 
 def fitting(width: int, time_mode: TimeMode = "relative") -> tuple[Column, ...]:
     """The columns for a table of `width` cells, the spare room given to workflow and stage.
@@ -81,6 +86,11 @@ def cells(
         "duration": formatting.duration(formatting.run_ms(summary, now)),
         "cost": formatting.money(summary.total_cost),
     }
+
+
+def ages_fast(rows: Iterable[RunSummary], now: datetime, mode: TimeMode) -> bool:
+    """Whether a row may read differently within a minute: it goes on, or is younger than an hour."""
+    return any(row.completed_at is None or (mode == "relative" and now - row.created_at < _AGES_FAST) for row in rows)
 
 
 def _clocked(column: Column, mode: TimeMode) -> Column:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from textual import on
 from textual.app import ComposeResult
 
-from engine.inspector import AnnotationView, AuditView, PageRequest
+from engine.inspector import AnnotationView, AuditView, EventView, PageRequest
 from wfconsole.tui.files import json_text, save
 from wfconsole.tui.layout.history import Entry, history_of
 from wfconsole.tui.panes.pane import RunLook, RunPane
@@ -39,7 +39,8 @@ class HistoryPane(RunPane):
         super().__init__(run_id, source, ascii_only=ascii_only)
         self._besides = _Besides((), ())
         self._entries: tuple[Entry, ...] = ()
-        self._made_of: tuple[object, ...] = ()
+        self._events: Sequence[EventView] = ()
+        self._told: _Besides | None = None
 
     def compose(self) -> ComposeResult:
         yield HistoryList(id="events", ascii_only=self.ascii_only)
@@ -59,9 +60,8 @@ class HistoryPane(RunPane):
             self._besides = found
 
     def paint(self, look: RunLook) -> None:
-        made_of = (look.events, *self._besides)
-        if made_of != self._made_of:
-            self._made_of = made_of
+        if look.events is not self._events or self._besides != self._told:
+            self._events, self._told = look.events, self._besides
             self._entries = tuple(history_of(look.events, *self._besides))
         self.view.set_look(look.zone, look.mode, look.run.created_at, look.past)
         self.view.follows_end = look.past is None

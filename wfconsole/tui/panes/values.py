@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -244,7 +245,10 @@ class ValuesPane(RunPane):
         if isinstance(value, str) and (len(value) > SHORT_STRING or "\n" in value):
             self.post_message(self.Reads(title, value, f"{title}.txt"))
         elif path in self._large:
-            self.post_message(self.Reads(title, json_text(value), f"{title}.json"))
+            self.run_worker(self._read_large(title, value), group="large", exclusive=True)
+
+    async def _read_large(self, title: str, value: Json) -> None:
+        self.post_message(self.Reads(title, await asyncio.to_thread(json_text, value), f"{title}.json"))
 
     async def _open_artifact(self, stage_id: str, name: str) -> None:
         try:
@@ -268,7 +272,8 @@ class ValuesPane(RunPane):
             return None if found is None else str(save(path[2], found.content))
         value = self._cursor_value
         name = file_name("-".join((self.run_id[:8], *(path or ()))))
-        return str(save(f"{name}.json", json_text(value).encode("utf-8", "surrogatepass")))
+        text = await asyncio.to_thread(json_text, value)
+        return str(save(f"{name}.json", text.encode("utf-8", "surrogatepass")))
 
 
 def as_text(content: bytes) -> str | None:

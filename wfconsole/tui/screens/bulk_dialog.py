@@ -26,6 +26,8 @@ from wfconsole.tui.widgets.line import Part, Text, line_of
 SAMPLES = 5
 TYPED_FROM = 50
 """More runs than that are confirmed by typing their number."""
+LOW = 30
+"""Lines of a window in which one sample has to do."""
 _PACE = re.compile(r"canary\s+(?P<canary>\d+)|(?P<rate>\d+(?:\.\d+)?/\w+)|stop\s+(?P<stop>\d+%?)")
 
 
@@ -60,7 +62,9 @@ def proposed_pace(operation: Operation[RunSummary], total: int) -> str:
     return f"canary {canary}, {rate}, stop {stop}"
 
 
-def bulk_question(operation: Operation[RunSummary], runs: Sequence[RunSummary], elsewhere: Sequence[str]) -> Question:
+def bulk_question(
+    operation: Operation[RunSummary], runs: Sequence[RunSummary], elsewhere: Sequence[str], samples: int = SAMPLES
+) -> Question:
     """Count, breakdown and samples; what will be skipped, and what is marked out of sight."""
     states = Counter(formatting.STATUS[formatting.state_of(run)].word for run in runs)
     workflows = Counter(run.workflow_id for run in runs)
@@ -79,9 +83,9 @@ def bulk_question(operation: Operation[RunSummary], runs: Sequence[RunSummary], 
         more = f" and {len(elsewhere) - SAMPLES} more" if len(elsewhere) > SAMPLES else ""
         lines.append(f"{len(elsewhere)} of them are not in this list: {named}{more}")
     lines.append("")
-    lines += [_sample(run) for run in runs[:SAMPLES]]
-    if len(runs) > SAMPLES:
-        lines.append(f"… and {formatting.count(len(runs) - SAMPLES)} more")
+    lines += [_sample(run) for run in runs[:samples]]
+    if len(runs) > samples:
+        lines.append(f"… and {formatting.count(len(runs) - samples)} more")
     number = formatting.count(len(runs))
     return Question(f"{operation.label.capitalize()} {number} runs?", lines, f"Yes, {operation.label} {number}")
 
@@ -118,7 +122,7 @@ class BulkDialog(Dialog[BulkAnswer]):
         stage_id: str = "",
     ) -> None:
         super().__init__(bulk_question(operation, runs, elsewhere))
-        self.operation, self.runs = operation, tuple(runs)
+        self.operation, self.runs, self._elsewhere = operation, tuple(runs), tuple(elsewhere)
         self._stages = tuple(stages)
         self._place = self._stages.index(stage_id) if stage_id in self._stages else 0
 
@@ -133,6 +137,9 @@ class BulkDialog(Dialog[BulkAnswer]):
             yield Input(proposed, id="pace", placeholder="at once", max_length=60, restrict=PRINTABLE, compact=True)
 
     def on_mount(self) -> None:
+        if self.app.size.height < LOW:
+            # The buttons have to stay within the window.
+            self.question = bulk_question(self.operation, self.runs, self._elsewhere, samples=1)
         super().on_mount()
         self._show_choice()
         for label in self.query("#pace-label").results(Text):

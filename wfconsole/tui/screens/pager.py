@@ -35,6 +35,7 @@ class PagerScreen(ModalScreen[None]):
         super().__init__()
         self._title, self._text = title, text
         self._content, self._file_name = content, file_name
+        self._shown_size = formatting.size(len(text.encode("utf-8", "replace")))
 
     def compose(self) -> ComposeResult:
         with Vertical(id="pager"):
@@ -46,18 +47,21 @@ class PagerScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(TextPager).show(self._text)
         self.query_one("#pager-search").display = False
-        self._say()
         self.watch(self.query_one(TextPager), "scroll_y", self._say, init=False)
         self.query_one(TextPager).focus()
+        self._note("")
+
+    @on(TextPager.Wrapped)
+    def _more(self, event: TextPager.Wrapped) -> None:
+        event.stop()
+        self._say()
 
     def _say(self, *_: object) -> None:
         first, lines = self.query_one(TextPager).place
-        size = formatting.size(len(self._text.encode("utf-8", "replace")))
-        shown = f"  {size}, line {formatting.count(first)} of {formatting.count(lines)}"
+        shown = f"  {self._shown_size}, line {formatting.count(first)} of {formatting.count(lines)}"
         self.query_one("#pager-title", Line).show(
             line_of((safe_text(self._title, limit=100), "bold"), (shown, "$quiet"))
         )
-        self._note("")
 
     def _note(self, text: str, style: str = "$quiet") -> None:
         if text:

@@ -55,3 +55,14 @@ class QuitDialog(Dialog[Leave]):
             self.action_leave_now()
         else:
             super().on_button_pressed(event)
+
+
+class StopBulkDialog(Dialog[bool]):
+    """Quitting while a bulk action is under way: it would stop where it is."""
+
+    def __init__(self, line: str) -> None:
+        lines = [line.partition("   ")[0], "Quitting stops it there; what was done stays done."]
+        super().__init__(Question("Quit in the middle of a bulk action?", lines, "Stop it and quit", no="Stay"))
+
+    def result(self) -> bool:
+        return True

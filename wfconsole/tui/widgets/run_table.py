@@ -109,6 +109,7 @@ class RunTable(ScrollView, can_focus=True):
         self._has_more = False
         self._live_top = True
         self._touched = False
+        self._ticked_at = self._now
         self._last_marked: str | None = None
         self._wanted: str | None = None
         self._columns: tuple[run_columns.Column, ...] = ()
@@ -221,7 +222,11 @@ class RunTable(ScrollView, can_focus=True):
 
     def tick(self, now: datetime) -> None:
         """Time went on: paint again the lines whose age or duration reads differently."""
-        self._now = now
+        top = self.scroll_offset.y
+        shown = self.rows[top : top + self._visible]
+        if now - self._ticked_at < run_columns.SLOW and not run_columns.ages_fast(shown, now, self._mode):
+            return
+        self._now = self._ticked_at = now
         self._repaint_changed()
 
     def set_time(self, mode: TimeMode, zone: tzinfo | None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -16,6 +18,15 @@ from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 LONGEST = 4_096
 """Characters of one line of the text that are wrapped as one; longer ones are broken first."""
+
+AT_ONCE = 256 * 1024
+"""Characters that are wrapped while one waits."""
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text as lines of at most `width` cells, safe to show."""
+    parts = (part[at : at + LONGEST] for part in text.split("\n") for at in range(0, len(part) or 1, LONGEST))
+    return [piece for part in parts for line in safe_lines(part) for piece in chunks(line, width)]
 
 
 class TextPager(ScrollView, can_focus=True):
@@ -40,10 +51,12 @@ class TextPager(ScrollView, can_focus=True):
         Binding("N", "found(-1)", "Previous match", show=False, id="text.previous"),
     ]
 
+    class Wrapped(Message):
+        """There are more lines to see."""
+
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._text = ""
-        self._parts: list[str] = []
         self._lines: list[str] = []
         self._wrapped_at = 0
         self._search = ""
@@ -64,13 +77,11 @@ class TextPager(ScrollView, can_focus=True):
 
     def show(self, text: str) -> None:
         """Show this from its beginning; an equal text changes nothing."""
-        if text == self._text and self._parts:
+        if text == self._text and self._lines:
             return
         self._text = text
-        self._parts = [part[at : at + LONGEST] for part in text.split("\n") for at in range(0, len(part) or 1, LONGEST)]
         self._wrap()
         self.scroll_to(y=0, animate=False, force=True)
-        self.refresh()
 
     def find(self, text: str) -> bool:
         """Search from here on, in any case; False when nothing holds it."""
@@ -79,15 +90,26 @@ class TextPager(ScrollView, can_focus=True):
         return not text or self.action_found(0)
 
     def _wrap(self) -> None:
-        width = max(2, self.scrollable_content_region.width - 1)
-        self._wrapped_at = width
-        self._lines = [piece for part in self._parts for line in safe_lines(part) for piece in chunks(line, width)]
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        """A long text shows its beginning at once; the rest is wrapped beside the loop."""
+        self._wrapped_at = width = max(2, self.scrollable_content_region.width - 1)
+        self._take(wrapped(self._text[:AT_ONCE], width))
+        if len(self._text) > AT_ONCE:
+            self.run_worker(self._wrap_rest(self._text, width), group="wrap", exclusive=True)
+
+    async def _wrap_rest(self, text: str, width: int) -> None:
+        lines = await asyncio.to_thread(wrapped, text, width)
+        if text is self._text and width == self._wrapped_at:
+            self._take(lines)
+
+    def _take(self, lines: list[str]) -> None:
+        self._lines = lines
+        self.virtual_size = Size(self.size.width, len(lines))
+        self.refresh()
+        self.post_message(self.Wrapped())
 
     def on_resize(self) -> None:
         if max(2, self.scrollable_content_region.width - 1) != self._wrapped_at:
             self._wrap()
-            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         place = y + self.scroll_offset.y
