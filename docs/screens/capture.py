@@ -70,8 +70,12 @@ class Camera:
 
     async def _quiet(self) -> None:
         await self._pilot.pause(QUIET_S)
-        await self.until(lambda _: self.app.feed.asking_since is None)
+        await self.until(lambda _: self.app.feed.asking_since is None and "Asking" not in self._text)
         await self._pilot.pause()
+
+    @property
+    def _text(self) -> str:
+        return "".join(strip.text for strip in self.app.screen._compositor.render_strips())
 
     async def _draw(self, name: str) -> None:
         machine = socket.gethostname()
@@ -86,26 +90,37 @@ async def newest(demo: Demo, criteria: RunFilter) -> str:
     return page.items[0].id
 
 
+async def side_by_side(demo: Demo) -> str:
+    """The id of a run in which several stages execute, once there is one."""
+    async with Gateway(demo.settings) as gateway, asyncio.timeout(PATIENCE_S):
+        while True:
+            page = await gateway.inspector.runs(of("document-processor", "RUNNING"), PageRequest(limit=50))
+            for run in page.items:
+                if len(run.current_stages) > 2:
+                    return run.id
+            await gateway.changed(0.5)
+
+
 async def visit(camera: Camera, demo: Demo) -> None:
     """All pictures."""
-    await camera.until(lambda seen: seen.counts["RUNNING"] >= 4)
-    await camera.take("runs", small=True)
-    await camera.take("run-graph", run=await newest(demo, of("document-processor", "RUNNING")), small=True)
-    retried, done = await newest(demo, of("flaky-import", "COMPLETED")), await newest(demo, of("document-processor"))
+    await camera.until(lambda seen: seen.counts["RUNNING"] - seen.waiting >= 6)
+    await camera.take("runs", *"jjjjjj", small=True)
+    await camera.take("run-graph", run=await side_by_side(demo), small=True)
+    await camera.take("workers", "5")
+    retried, done = await newest(demo, of("flaky-import")), await newest(demo, of("document-processor"))
     await camera.take("run-timeline", run=retried, tab="timeline")
     await camera.take("run-logs", run=done, tab="logs")
     await camera.take("run-data", run=done, tab="data")
     await camera.take("run-ai", run=await newest(demo, of("ticket-triage")), tab="ai")
-    await camera.take("run-events", "[", "[", "[", "[", run=done, tab="events")
+    await camera.take("run-events", *"[[[[[[", run=retried, tab="events")
     await camera.take("logs", "2")
-    await camera.take("costs", "3", small=True)
-    await camera.take("dead-letters", "4", small=True)
-    await camera.take("workers", "5")
+    await camera.take("costs", "3", "v", small=True)
+    await camera.take("dead-letters", "4", "enter", "j", small=True)
     await camera.take("workflows", "6", "j", "j")
     await camera.take("causes", "colon", "'view causes", "enter")
     await camera.take("rerun", "R", "down", "down", run=done)
     await camera.take("bulk", "colon", "'filter status:failed", "enter", "*", "F")
-    await camera.take("command", "colon", "'cancel --filter st", "tab")
+    await camera.take("command", "colon", "'retry --filter status:failed", "enter")
     await camera.take("help", "?")
 
 

@@ -1,10 +1,11 @@
-"""A screen of the console as a small SVG: no font to fetch, a rectangle for each patch of colour, a text for each word."""
+"""A screen of the console as a small SVG: no font to fetch, a rectangle a patch of colour, a text a few words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from html import escape
+from itertools import groupby
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -43,9 +44,13 @@ def drawn(app: App[None]) -> str:
     patches, words = [], []
     for row, strip in enumerate(app.screen._compositor.render_strips()):
         top = MARGIN + row * HIGH
-        for at, text, look in _runs(strip, theme):
-            if look.paper != base:
-                patches.append(f'<rect {_place(at, top, cell_len(text), "width")} height="{HIGH}" fill="{look.paper}"/>')
+        looks = list(_runs(strip, theme))
+        for paper, alike in groupby(looks, key=lambda run: run[2].paper):
+            painted = list(alike)
+            if paper != base:
+                place = _place(painted[0][0], top, sum(cell_len(text) for _, text, _ in painted), "width")
+                patches.append(f'<rect {place} height="{HIGH}" fill="{paper}"/>')
+        for at, text, look in looks:
             for hit in _WORDS.finditer(text):
                 name = classes.setdefault(look.css, f"s{len(classes)}")
                 place = _place(at + cell_len(text[: hit.start()]), top + 13, cell_len(hit[0]), "textLength")
@@ -53,8 +58,21 @@ def drawn(app: App[None]) -> str:
     wide, high = round(columns * WIDE + 2 * MARGIN), rows * HIGH + 2 * MARGIN
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-size="14" font-family="{FONTS}">'
     style = "".join(f".{name}{{{css}}}" for css, name in classes.items())
+    # Patches that touch must not show a seam.
     ground = f'<rect width="{wide}" height="{high}" rx="8" fill="{base}"/>'
-    return "\n".join([head, f"<style>{style}</style>", ground, *patches, *words, "</svg>", ""])
+    return "\n".join(
+        [
+            head,
+            f"<style>{style}</style>",
+            ground,
+            '<g shape-rendering="crispEdges">',
+            *patches,
+            "</g>",
+            *words,
+            "</svg>",
+            "",
+        ]
+    )
 
 
 def _place(at: int, y: int, cells: int, length: str) -> str:
