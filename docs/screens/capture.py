@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import shutil
 import socket
 from collections.abc import Callable
@@ -79,7 +80,8 @@ class Camera:
 
     async def _draw(self, name: str) -> None:
         machine = socket.gethostname()
-        picture = drawn(self.app).replace(machine, "host-of-the-demo".ljust(len(machine), "-")[: len(machine)])
+        other = "host-of-the-demo".ljust(len(machine), "-")[: len(machine)]
+        picture = re.sub(rf"\b{re.escape(machine)}\b", other, drawn(self.app))
         (self._to / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 

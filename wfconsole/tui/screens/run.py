@@ -198,7 +198,8 @@ class RunScreen(RunKeys, LogKeys):
         line = self.query_one("#mini-timeline", Line)
         if self._tab == "graph" and line.size.width:
             bars = bars_of(look.run, look.events, look.now)
-            line.show(spans_content(mini(bars, line.size.width, ascii_only=self.console.settings.ascii)))
+            planned, plain = [stage.stage_id for group in look.run.plan for stage in group], self.console.settings.ascii
+            line.show(spans_content(mini(bars, line.size.width, planned=planned, ascii_only=plain)))
 
     def _fit_graph(self, run: RunDetail) -> None:
         """Room for full boxes where half of the place gives it; then no more than the graph takes."""

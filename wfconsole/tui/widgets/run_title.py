@@ -35,8 +35,7 @@ def title_content(run: RunDetail, now: datetime, ascii_only: bool) -> Content:
         f"  {safe_text(run.workflow_id, limit=40)}",
         f"  {formatting.duration(formatting.run_ms(run, now)):<6}",
     ]
-    cost = formatting.money(run.total_cost, zero="")
-    parts += [f"  {cost}"] if cost else []
+    parts.append(f"  {formatting.money(run.total_cost):<7}")
     if run.idempotency_key:
         parts.append((f"  key={safe_text(run.idempotency_key, limit=40)}", "$quiet"))
     return line_of(*parts)
