@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test test-real-model storm stories behaviours bench bench-console demo
+.PHONY: help check lint fix test test-real-model storm stories behaviours screens bench bench-console demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,12 @@ storm: ## The large races alone, one after the other
 stories: ## Play the stories on a real terminal and write docs/stories (a quarter of an hour)
 	PYTHONPATH=.:tests $(PYTHON) tests/stories/tell.py
 
-behaviours: ## Write docs/behaviours.md from the names of the tests
+behaviours: ## Write docs/behaviours.md and docs/console.md from the names of the tests
 	$(PYTHON) docs/behaviours.py
+	$(PYTHON) docs/console.py
+
+screens: ## Run the samples and take the pictures of docs/screens
+	$(PYTHON) docs/screens/capture.py
 
 bench: ## Measure the engine on this machine
 	$(PYTHON) -m bench

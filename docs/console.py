@@ -78,8 +78,9 @@ KEYS: list[tuple[str, str, str]] = [
         "a_new_run_is_a_form_validated_in_place_and_then_opened a_new_run_as_json_and_back"
         " key_o_launches_the_workflow_under_the_cursor",
     ),
+    ("`m`", "keep a note", "key_m_keeps_a_note"),
     ("`u`", "poll now, or skip a backoff", "key_u_polls_now"),
-    ("`H`", "hold a workflow, or release it", "key_h"),
+    ("`H`", "hold a workflow, or release it", "key_H"),
     (
         "`P` `X`",
         "replay, discard dead letters",

@@ -49,7 +49,7 @@ STATUS: Mapping[str, StatusMark] = {
         StatusMark("PENDING", "◌", ".", "queued", "status-queued"),
         StatusMark("RUNNING", "●", ">", "running", "status-running"),
         StatusMark("RETRYING", "↻", "r", "retrying", "status-retrying"),
-        StatusMark("WAITING", "⏸", "w", "waiting", "status-waiting"),
+        StatusMark("WAITING", "◫", "w", "waiting", "status-waiting"),
         StatusMark("COMPLETED", "✓", "+", "ok", "status-ok"),
         StatusMark("FAILED", "✗", "x", "failed", "status-failed"),
         StatusMark("CANCELLED", "⊘", "/", "cancelled", "status-cancelled"),

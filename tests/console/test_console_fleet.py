@@ -27,7 +27,7 @@ async def test_r11_place_5_shows_sinks_healthy_since_and_failing_since() -> None
         lines = screen_text(app).splitlines()
         well = next(line for line in lines if "✓ ok" in line)
         ill = next(line for line in lines if "✗ failing" in line)
-        assert well.split()[:5] == ["▸", "hook", "✓", "ok", "5m"]
+        assert well.split()[:5] == ["hook", "✓", "ok", "5m", "3"]
         assert ill.split()[3:5] == ["9m", "214"]
         assert "refused" in ill
         assert "1 failing" in screen_text(app)

@@ -45,7 +45,7 @@ async def test_retrying_and_waiting_are_counted_apart_from_running() -> None:
         await rows_shown(app, pilot, 12)
         counts = app.screen.query_one(StatusCounts)
         await until(pilot, lambda: "24h" in counts.plain, "the last day")
-        assert "● running 2  ◌ queued 2  ↻ retrying 2  ⏸ waiting 2  ✗ failed 2" in counts.plain
+        assert "● running 2  ◌ queued 2  ↻ retrying 2  ◫ waiting 2  ✗ failed 2" in counts.plain
         assert counts.plain.rstrip().endswith("▂▃▄▆█▆▄▃ 3.1/s")
 
 

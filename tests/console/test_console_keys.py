@@ -7,6 +7,8 @@ import json
 import pytest
 from console_pilot import dialog_open, opened, rows_shown, screen_text, toasts, until
 from fake_gateway import FakeGateway
+from textual.command import CommandPalette
+from textual.widgets import Input, OptionList
 
 from wfconsole.actions import ACTIONS
 from wfconsole.cli.main import run
@@ -56,6 +58,31 @@ async def test_a_clash_is_said_once_at_the_start() -> None:
         await rows_shown(app, pilot, 12)
         await pilot.press("j", "k")
         assert len([text for text in toasts(app) if "F means" in text]) == 1
+
+
+async def test_key_ctrl_p_offers_what_the_place_can_do_and_does_it() -> None:
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette), "the palette")
+        await pilot.press(*"pause live")
+        offered = app.screen.query_one(OptionList)
+        await until(pilot, lambda: offered.option_count == 1, "the one action of that name")
+        await pilot.press("down", "enter", "enter")
+        await until(pilot, lambda: app.feed.paused, "a paused console")
+        assert app.place is app.screen
+
+
+async def test_key_ctrl_p_in_an_input_or_a_dialog_is_no_palette() -> None:
+    async with opened(FakeGateway()) as (app, pilot):
+        await rows_shown(app, pilot, 12)
+        await pilot.press("slash", "ctrl+p")
+        assert isinstance(app.focused, Input)
+        assert len(app.screen_stack) == 1
+        await pilot.press("escape", "c")
+        await dialog_open(app, pilot)
+        await pilot.press("ctrl+p")
+        assert not any(isinstance(screen, CommandPalette) for screen in app.screen_stack)
 
 
 def test_the_command_line_lists_and_checks(

@@ -33,7 +33,7 @@ async def test_a_deep_link_opens_the_run_with_graph_and_log() -> None:
         await run_shown(app, pilot)
         await until(pilot, lambda: "page 2 read" in screen_text(app), "the log")
         text = screen_text(app)
-        assert f" {run_id_of(1)[:8]}  summarise-docs  ✗ failed" in text
+        assert f" {run_id_of(1)[:8]}  ✗ failed  summarise-docs" in text
         assert "key=doc:8813" in text
         assert "✗ embed" in text
         assert "AIRateLimited: 429" in text

@@ -271,7 +271,7 @@ async def test_ascii_draws_no_glyph_beyond_ascii() -> None:
         await rows_shown(app, pilot, 12)
         await pilot.press("space")
         drawn = "".join(line for line in screen_text(app))
-        assert not [glyph for glyph in "●◌↻⏸✗✓⊘◆▸☠▲" if glyph in drawn]
+        assert not [glyph for glyph in "●◌↻◫✗✓⊘◆▸☠▲" if glyph in drawn]
 
 
 def test_a_detail_is_a_summary_too() -> None:

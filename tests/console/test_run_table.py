@@ -65,7 +65,7 @@ async def test_it_shows_what_an_operator_needs() -> None:
             total_cost=Decimal(0),
         ),
     ]
-    async with opened(rows, size=(90, 12)) as (table, _, _):
+    async with opened(rows, size=(91, 12)) as (table, _, _):
         assert screen_text(table)[:4] == [
             "   ID        WORKFLOW             STATUS       STAGE         TRY     AGE     DUR     COST",
             "▸  aaaaaaaa  document-processor   ✗ failed     extract-text  3/3      4m   1m12s   $0.412",

@@ -1,4 +1,4 @@
-"""Every behaviour has its test, and the page that says so is fresh."""
+"""Every behaviour and every key and rule of the console has its test, and the pages that say so are fresh."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from own_files import ROOT
 
 
-@pytest.fixture(scope="module")
-def behaviours() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("behaviours", ROOT / "docs" / "behaviours.py")
+def writer_of(name: str) -> ModuleType:
+    """The program that writes this page of `docs`."""
+    spec = importlib.util.spec_from_file_location(f"writer_of_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -19,9 +19,18 @@ def behaviours() -> ModuleType:
     return module
 
 
-def test_every_number_has_a_test(behaviours: ModuleType) -> None:
+def test_every_number_has_a_test() -> None:
+    behaviours = writer_of("behaviours")
     assert sorted(set(behaviours.WANTED) ^ behaviours.proofs().keys()) == []
 
 
-def test_the_page_is_fresh(behaviours: ModuleType) -> None:
-    assert behaviours.PAGE.read_text() == behaviours.page(), "run `make behaviours`"
+@pytest.mark.parametrize("name", ["behaviours", "console"])
+def test_the_page_is_fresh(name: str) -> None:
+    writer = writer_of(name)
+    assert writer.PAGE.read_text() == writer.page(), "run `make behaviours`"
+
+
+def test_a_rule_or_key_without_its_test_is_an_error() -> None:
+    console = writer_of("console")
+    with pytest.raises(LookupError, match="test_key_nobody_presses"):
+        console.named(console.tests(), "key_nobody_presses")

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from engine.inspector import AICallView
 from wfconsole.costing import Split, Sum, bar, projected, sparkline, split
-from wfconsole.formatting import UNKNOWN, count, duration, money, short_id
+from wfconsole.formatting import NONE, UNKNOWN, count, duration, money, short_id
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.cost_sheet import CALLS, Budget, CostSheet, SheetRow
 from wfconsole.tui.layout.cells import Part
@@ -70,10 +70,10 @@ def cells_of(sheet: CostSheet, row: SheetRow, *, ascii_only: bool) -> tuple[str 
         money(one.shown_cost),
         ("+?", "status-retrying") if one.unpriced and one.cost else "",
         wasted,
-        count(one.calls),
-        (count(one.failed), "status-failed") if one.failed else "-",
-        count(one.runs),
-        count(one.tokens),
+        count(one.calls) if one.calls else NONE,
+        (count(one.failed), "status-failed") if one.failed else NONE,
+        count(one.runs) if one.runs else NONE,
+        count(one.tokens) if one.tokens else NONE,
     )
 
 

@@ -81,7 +81,7 @@ def cells(
         "workflow": safe_text(summary.workflow_id, limit=CELL_LIMIT),
         "status": STATUS[formatting.state_of(summary)].label(ascii_only),
         "stage": f"{stage} +{len(stages) - 1}" if len(stages) > 1 else stage,
-        "try": f"{summary.tries}/{summary.max_attempts}",
+        "try": f"{summary.tries}/{summary.max_attempts}" if summary.max_attempts else formatting.NONE,
         "age": formatting.clock(summary.created_at, zone, mode, now=now),
         "duration": formatting.duration(formatting.run_ms(summary, now)),
         "cost": formatting.money(summary.total_cost),
@@ -100,7 +100,7 @@ def _clocked(column: Column, mode: TimeMode) -> Column:
 
 
 def _needed(columns: list[Column]) -> int:
-    return GUTTER + sum(column.width for column in columns) + GAP * (len(columns) - 1) + 1
+    return GUTTER + sum(column.width for column in columns) + GAP * (len(columns) - 1) + 2
 
 
 def _grown(columns: list[Column], key: str, by: int) -> tuple[list[Column], int]:

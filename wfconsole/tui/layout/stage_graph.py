@@ -93,18 +93,16 @@ class _Detail:
     """How much a box tells; the richest that fits is taken."""
 
     timing: bool
-    cost: bool
     name_cells: int
     gap: int
 
 
 _DETAILS = (
-    _Detail(True, True, 32, 5),
-    _Detail(True, False, 32, 5),
-    _Detail(True, False, 24, 3),
-    _Detail(False, False, 24, 5),
-    _Detail(False, False, 24, 3),
-    _Detail(False, False, 12, 3),
+    _Detail(True, 32, 5),
+    _Detail(True, 24, 3),
+    _Detail(False, 24, 5),
+    _Detail(False, 24, 3),
+    _Detail(False, 12, 3),
 )
 
 
@@ -188,8 +186,6 @@ def _extra_cells(members: Sequence[GraphNode], detail: _Detail) -> int:
     cells = 0
     if detail.timing:
         cells += 1 + max(5, *(len(_timing(node)) for node in members))
-    if detail.cost and any(_cost(node) for node in members):
-        cells += 1 + max(6, *(len(_cost(node)) for node in members))
     return cells
 
 
@@ -260,12 +256,15 @@ def _box(canvas: _Canvas, box: Box, node: GraphNode, detail: _Detail, signs: _Si
     else:
         tl, level, tr, upright, bl, br = tuple(signs.focused_box if focused else signs.box)
         canvas.put(x, y, tl + level * (wide - 2) + tr, style)
-        canvas.put(x, y + 2, bl + level * (wide - 2) + br, style)
+        # What it cost stands in the frame: there it moves nothing when it comes.
+        cost = f" {_cost(node)} " if _cost(node) else ""
+        cost = cost if len(cost) + 3 <= wide else ""
+        canvas.put(x, y + 2, bl + level * (wide - 3 - len(cost)), style)
+        canvas.put(x + wide - 2 - len(cost), y + 2, cost, "detail")
+        canvas.put(x + wide - 2, y + 2, level + br, style)
         left = right = upright
         y += 1
     extra = _timing(node) if detail.timing else ""
-    if detail.cost and _cost(node):
-        extra = f"{extra} {_cost(node):>6}"
     room = wide - 4 - _extra_cells([node], detail) if extra else wide - 4
     name = clip(_label(node), min(detail.name_cells, room), ellipsis=signs.ellipsis)
     canvas.put(x, y, left, style)

@@ -62,7 +62,7 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[Placed, ...]:
 
 
 def _needed(placed: Sequence[Placed]) -> int:
-    return GUTTER + sum(one.column.width for one in placed) + GAP * (len(placed) - 1) + 1
+    return GUTTER + sum(one.column.width for one in placed) + GAP * (len(placed) - 1) + 2
 
 
 def _wider(placed: Placed, by: int) -> Placed:

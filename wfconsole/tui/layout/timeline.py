@@ -168,28 +168,33 @@ def legend(ascii_only: bool = False) -> list[Span]:
     return [*spans, (STATUS["FAILED"].sign(ascii_only), "status-failed"), (" failed", "quiet")]
 
 
-def mini(bars: Sequence[Bar], width: int, *, ascii_only: bool = False) -> list[Span]:
-    """One line: each stage's name and its attempts, all on one scale; empty where it does not fit."""
-    stages = [(stage_id, list(members)) for stage_id, members in groupby(bars, key=lambda bar: bar.stage_id)]
-    names = [safe_text(stage_id, limit=MOST_LABEL) for stage_id, _ in stages]
-    room = width - sum(cell_len(name) + 3 for name in names) - 1
-    if not stages or room < len(bars):
-        return []
-    spent = [sum(_ms(bar.end - bar.start) for bar in members) for _, members in stages]
+def mini(bars: Sequence[Bar], width: int, *, planned: Sequence[str] = (), ascii_only: bool = False) -> list[Span]:
+    """One line: each stage's name and its attempts, all on one scale; empty where it does not fit.
+
+    Stages have equal room, those `planned` from the beginning: nothing moves aside while bars grow.
+    """
+    attempts: dict[str, list[Bar]] = {stage_id: [] for stage_id in planned}
+    for bar in bars:
+        attempts.setdefault(bar.stage_id, []).append(bar)
+    names = [safe_text(stage_id, limit=MOST_LABEL) for stage_id in attempts]
+    room = (width - sum(cell_len(name) + 3 for name in names) + 1) // max(len(names), 1)
+    spent = [[_ms(bar.end - bar.start) for bar in members] for members in attempts.values()]
     cell_ms = next(
-        (step for step in _STEPS_MS if sum(_least_cells(ms, step) for ms in spent) + len(bars) <= room), None
+        (step for step in _STEPS_MS if all(sum(_least_cells(ms, step) for ms in one) <= room for one in spent)), None
     )
-    if cell_ms is None:
+    if not bars or cell_ms is None:
         return []
     spans: list[Span] = [(" ", "plain")]
-    for name, (_, members) in zip(names, stages, strict=True):
-        spans.append((f"{name} ", "label"))
+    for name, members in zip(names, attempts.values(), strict=True):
+        spans.append((f"{name} ", "label" if members else "quiet"))
+        left = room
         for bar in members:
-            cells = max(1, ceil(_ms(bar.end - bar.start) / cell_ms))
+            cells = _least_cells(_ms(bar.end - bar.start), cell_ms)
             whole = Scale(bar.start, [_Piece(bar.start, bar.end, 0.0, float(cells))])
             spans += _drawn(bar, whole, cells, ascii_only)
-        spans.append(("  ", "plain"))
-    return spans[:-1] if sum(cell_len(text) for text, _ in spans[:-1]) <= width else []
+            left -= cells
+        spans.append((" " * (left + 2), "plain"))
+    return spans[:-1]
 
 
 def _least_cells(ms: float, cell_ms: float) -> int:

@@ -29,7 +29,7 @@ Parts = list[Part | str]
 
 def rows_of(workflows: Sequence[WorkflowView], unfinished: Sequence[UnfinishedView], *, ascii_only: bool) -> list[Row]:
     lost = {view.workflow_id for view in unfinished if not view.survives}
-    held, here, warn = ("w held", "registered", "!") if ascii_only else ("⏸ held", "registered", "▲")
+    held, here, warn = ("w held", "registered", "!") if ascii_only else ("◫ held", "registered", "▲")
     rows = []
     for one in workflows:
         state: str | Part = here if one.registered else ("not registered", "status-cancelled")

@@ -84,6 +84,10 @@ class CostsScreen(LiveScreen):
         self._read_at = time.monotonic()
         return self.Snapshot(sheet)
 
+    def on_resize(self) -> None:
+        if self._sheet is not None:
+            self.post_message(self.Snapshot(self._sheet))
+
     @on(Snapshot)
     def _paint(self, message: Snapshot) -> None:
         sheet = message.sheet

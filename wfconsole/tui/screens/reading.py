@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,6 +15,10 @@ from textual.screen import ModalScreen
 from wfconsole.actions import Action
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.widgets.line import Line, Part, Text, line_of
+
+HELP_CELLS = 64
+"""What a dialog shows in a line."""
+_ASKS = "  asks first"
 
 
 class Reading(ModalScreen[None]):
@@ -52,7 +57,8 @@ def help_content(actions: Sequence[Action], extra: Sequence[tuple[str, str]]) ->
     width = max(len(key) for key, _, _ in rows) + 2
     parts: list[Part | str] = []
     for key, text, writes in rows:
-        parts += [(f" {key:<{width}}", "bold $primary"), text]
-        parts += [("  asks first", "$quiet")] if writes else []
-        parts.append("\n")
+        first, *others = wrap(text, HELP_CELLS - width - (len(_ASKS) if writes else 0))
+        parts += [(f" {key:<{width}}", "bold $primary"), first]
+        parts += [(_ASKS, "$quiet")] if writes else []
+        parts += [f"\n {'':<{width}}{line}" for line in others] + ["\n"]
     return line_of(*parts[:-1])

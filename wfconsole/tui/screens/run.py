@@ -198,7 +198,8 @@ class RunScreen(RunKeys, LogKeys):
         line = self.query_one("#mini-timeline", Line)
         if self._tab == "graph" and line.size.width:
             bars = bars_of(look.run, look.events, look.now)
-            line.show(spans_content(mini(bars, line.size.width, ascii_only=self.console.settings.ascii)))
+            planned, plain = [stage.stage_id for group in look.run.plan for stage in group], self.console.settings.ascii
+            line.show(spans_content(mini(bars, line.size.width, planned=planned, ascii_only=plain)))
 
     def _fit_graph(self, run: RunDetail) -> None:
         """Room for full boxes where half of the place gives it; then no more than the graph takes."""
@@ -208,21 +209,13 @@ class RunScreen(RunKeys, LogKeys):
             return
         self._fitted = wanted
         share = place.height // (2 if self._tab == "graph" else 3)
-        self._set_graph_height(min(BOX * wanted[0] + 1, share))
-        self.call_after_refresh(self._shrink_graph)
+        graph, room = self.query_one(GraphView), min(BOX * wanted[0] + 1, share)
+        graph.styles.height = max(LEAST_GRAPH, min(graph.rows_in(room) + 1, share))
 
     def on_resize(self) -> None:
         if self._run is not None:
             self.call_after_refresh(self._fit_graph, self._run)
             self.call_after_refresh(self.repaint)
-
-    def _shrink_graph(self) -> None:
-        graph = self.query_one(GraphView)
-        if graph.virtual_size.height + 1 < graph.size.height:
-            self._set_graph_height(graph.virtual_size.height + 1)
-
-    def _set_graph_height(self, height: int) -> None:
-        self.query_one(GraphView).styles.height = max(LEAST_GRAPH, height)
 
     def tick(self) -> None:
         if self._run is not None and self.past is None and self._run.status not in TERMINAL_RUN:

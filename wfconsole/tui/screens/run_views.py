@@ -157,10 +157,12 @@ class RunViews(LiveScreen):
             self.console.state.remember("filter", event.text)
             self.show_view(replace(self.view, filter=event.text, name=""))
 
-    @on(CauseTable.Opened)
+    @on(CauseTable.Opened, "#causes")
     def _open_cause(self, event: CauseTable.Opened) -> None:
         event.stop()
-        cause = event.cause
+        cause = self.query_one(CauseTable).cursor_cause
+        if cause is None:
+            return
         terms = ["status:failed", f'wf:"{cause.workflow_id}"']
         terms += [f"fp:{cause.fingerprint}"] if cause.fingerprint else []
         self.show_view(RunsView("all", " ".join(terms)))

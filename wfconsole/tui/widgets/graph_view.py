@@ -99,6 +99,13 @@ class GraphView(ScrollView, can_focus=True):
         """What is painted now."""
         return self._layout
 
+    def rows_in(self, height: int) -> int:
+        """Lines it would take with room for `height`."""
+        nodes = self._drawn_nodes
+        return len(
+            layout(nodes, max(self.size.width, 1), height, focus=self._focused, ascii_only=self.ascii_only).lines
+        )
+
     def show(self, run: RunDetail, now: datetime) -> None:
         """Show a run's stages as of `now`; only lines that changed are painted again.
 

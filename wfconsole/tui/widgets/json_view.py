@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STRING_LIMIT = 4_096
 SHORT_STRING = 100
+PREVIEW = 60
+"""Characters shown of a longer one."""
 LINE_CELLS = 100
 CHUNK = 200
 KEY_LIMIT = 120
@@ -89,6 +91,8 @@ class JsonView(Tree[JsonPlace]):
                 self._restore(node, opened)
         if cursor is not None:
             self.call_after_refresh(self._move_to, cursor)
+        else:
+            self.call_after_refresh(self.action_edge, 0)
 
     @property
     def cursor_path(self) -> Path | None:
@@ -206,7 +210,7 @@ def _label(name: str, value: Json) -> Text:
     elif isinstance(value, list):
         label.append(_counted(len(value), "item"), style="dim")
     elif isinstance(value, str) and _opens(value):
-        label.append(f"{_quoted(value[:SHORT_STRING])[:-1]}…")
+        label.append(f"{_quoted(value[:PREVIEW])[:-1]}…")
         label.append(f"  {_size(value)}", style="dim")
     else:
         label.append(scalar(value), style="dim" if value is None else "")

@@ -25,7 +25,7 @@ def spans_content(spans: Sequence[Part]) -> Content:
 
 def sides(left: Content, right: Content, width: int) -> Content:
     """`left` and `right` at the two ends of a line; where they collide, the left one is cut."""
-    room = width - right.cell_length - 1
+    room = width - right.cell_length - 2
     if room < 8:
         return left.truncate(width, ellipsis=True)
     kept = left.truncate(room, ellipsis=True)

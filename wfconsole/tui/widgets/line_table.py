@@ -267,7 +267,7 @@ class LineTable(ScrollView, can_focus=True):
         dim = self._component("dim") + ground
         here, marked, ellipsis = (">", "*", "~") if self._ascii else ("▸", "◆", "…")
         segments = [
-            Segment(here if look.cursor else " ", plain),
+            Segment(here if look.cursor and look.focused else " ", plain),
             Segment(marked if look.marked else " ", self._component("mark") + ground),
             Segment(" " * (GUTTER - 2), plain),
         ]

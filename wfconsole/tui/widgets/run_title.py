@@ -27,16 +27,15 @@ def tabs_content(tabs: Sequence[str], chosen: str) -> Content:
 
 
 def title_content(run: RunDetail, now: datetime, ascii_only: bool) -> Content:
-    """Id, workflow, status, duration, cost and idempotency key."""
+    """Id, status, workflow, duration, cost and idempotency key: what matters most is cut last, and nothing moves."""
     status = formatting.STATUS[formatting.state_of(run)]
     parts: list[Part | str] = [
-        (f" {formatting.short_id(run.id)}", "bold"),
-        f"  {safe_text(run.workflow_id, limit=40)}  ",
+        (f" {formatting.short_id(run.id)}  ", "bold"),
+        (status.label(ascii_only), f"bold ${status.variable}"),
+        f"  {safe_text(run.workflow_id, limit=40)}",
+        f"  {formatting.duration(formatting.run_ms(run, now)):<6}",
     ]
-    parts += [(status.label(ascii_only), f"bold ${status.variable}")]
-    parts += [f"  {formatting.duration(formatting.run_ms(run, now))}"]
-    cost = formatting.money(run.total_cost, zero="")
-    parts += [f"  {cost}"] if cost else []
+    parts.append(f"  {formatting.money(run.total_cost):<7}")
     if run.idempotency_key:
         parts.append((f"  key={safe_text(run.idempotency_key, limit=40)}", "$quiet"))
     return line_of(*parts)

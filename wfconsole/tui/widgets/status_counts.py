@@ -45,8 +45,10 @@ def _pace(overview: Overview, trends: TrendView | None, ascii_only: bool, room: 
     return line_of(*parts, " ")
 
 
-def counts_line(overview: Overview, ascii_only: bool, width: int, trends: TrendView | None = None) -> Content:
-    """States with their counts; a state with none is quiet."""
+def counts_line(
+    overview: Overview, ascii_only: bool, width: int, trends: TrendView | None, cells: dict[str, int]
+) -> Content:
+    """States with their counts; a state with none is quiet. `cells` keeps how wide a count was: none gets narrower."""
     parts: list[Part | str] = [" "]
     counts = state_counts(overview)
     for key in ORDER:
@@ -57,9 +59,11 @@ def counts_line(overview: Overview, ascii_only: bool, width: int, trends: TrendV
             continue
         status = formatting.STATUS[key]
         style = f"${status.variable}" if number else "$quiet"
+        shown = formatting.count(number)
+        cells[key] = max(cells.get(key, 1), len(shown))
         parts += [
             (f"{status.sign(ascii_only)} {status.word if width >= 110 else SHORT[key]} ", style),
-            (formatting.count(number), style),
+            (f"{shown:<{cells[key]}}", style),
             "  ",
         ]
     dead = overview.dead_letters
@@ -78,11 +82,12 @@ class StatusCounts(Line):
         self._ascii_only = ascii_only
         self._overview: Overview | None = None
         self._trends: TrendView | None = None
+        self._cells: dict[str, int] = {}
 
     def tell(self, overview: Overview, trends: TrendView | None = None) -> None:
         self._overview, self._trends = overview, trends
         if self.size.width:
-            self.show(counts_line(overview, self._ascii_only, self.size.width, trends))
+            self.show(counts_line(overview, self._ascii_only, self.size.width, trends, self._cells))
 
     def on_resize(self, _: Resize) -> None:
         if self._overview is not None:
