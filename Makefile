@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help check lint fix test test-real-model storm stories behaviours screens bench bench-console demo
+.PHONY: help check lint fix test test-real-model test-aimock storm stories behaviours screens bench bench-console demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: ## The tests alone
 
 test-real-model: ## The AI adapter against a small model on this machine (see tests/ai/test_real_model.py)
 	$(PYTHON) -m pytest -m real_model -n 0
+
+test-aimock: ## The AI adapters against npm's aimock, with Node.js and npm (see tests/ai/test_aimock.py)
+	$(PYTHON) -m pytest -m aimock -n 0 tests/ai/test_aimock.py
 
 storm: ## The large races alone, one after the other
 	$(PYTHON) -m pytest -m slow -n 0
