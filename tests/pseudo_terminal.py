@@ -75,6 +75,10 @@ class Terminal:
         """The screen, line by line."""
         return "\n".join(line.rstrip() for line in self.screen.display)
 
+    def hang_up(self) -> None:
+        """Close the terminal under it, as a broken connection does."""
+        os.close(self._main)
+
     def ended(self, within: float) -> int:
         deadline = time.monotonic() + within
         while self.child.poll() is None:

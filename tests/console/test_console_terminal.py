@@ -37,6 +37,14 @@ def test_a_signal_restores_the_terminal(terminal: Terminal, number: signal.Signa
     assert terminal.restored
 
 
+def test_r19_a_console_whose_terminal_is_gone_ends(tmp_path: Path) -> None:
+    """Nothing takes what it draws any more; no signal comes, since it is not the terminal's own session."""
+    terminal = Terminal("--db", f"sqlite:///{tmp_path / 'runs.db'}", home=tmp_path)
+    terminal.until("workers 1/1")
+    terminal.hang_up()
+    assert terminal.child.wait(timeout=20) == 128 + signal.SIGHUP
+
+
 def test_its_own_worker_is_started_said_and_ended(tmp_path: Path) -> None:
     terminal = Terminal("--db", f"sqlite:///{tmp_path / 'runs.db'}", home=tmp_path)
     try:

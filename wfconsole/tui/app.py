@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import os
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ from wfconsole.safe_text import safe_text
 from wfconsole.tui import themes
 from wfconsole.tui.commanding import Commanding
 from wfconsole.tui.feed import Feed, Link, Pulse
+from wfconsole.tui.hanging_up import leaving_when_told
 from wfconsole.tui.own_worker import OwnWorker
 from wfconsole.tui.palette import ActionCommands
 from wfconsole.tui.places import OTHER_PLACES
@@ -117,9 +116,6 @@ class WorkflowConsole(Commanding):
     async def on_mount(self) -> None:
         self._use_theme()
         self.set_class(self.settings.ascii, "-ascii")
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
         self.set_timer(SETTLED_AFTER, _collect_again)
         self._use_keys()
         self.set_interval(1.0, self._tick)
@@ -354,7 +350,7 @@ class WorkflowConsole(Commanding):
         else:
             self.next_settings = None
 
-    def _signalled(self, number: signal.Signals) -> None:
+    def _told_to_leave(self, number: int) -> None:
         self._leave = Leave.NOW
         self.exit(return_code=128 + number)
 
@@ -370,14 +366,15 @@ class WorkflowConsole(Commanding):
     ) -> None:
         """As in Textual; the worker is ended once the terminal is given back."""
         try:
-            return await super().run_async(
-                headless=headless,
-                inline=inline,
-                inline_no_clear=inline_no_clear,
-                mouse=mouse,
-                size=size,
-                auto_pilot=auto_pilot,
-            )
+            with leaving_when_told(self._told_to_leave):
+                return await super().run_async(
+                    headless=headless,
+                    inline=inline,
+                    inline_no_clear=inline_no_clear,
+                    mouse=mouse,
+                    size=size,
+                    auto_pilot=auto_pilot,
+                )
         finally:
             await self._worker.stop(self._leave)
 
