@@ -20,7 +20,7 @@ LOOK_EVERY = 1.0
 @contextlib.contextmanager
 def leaving_when_told(leave: Callable[[int], None]) -> Iterator[None]:
     """Within: `leave(number)` is called on the running loop at SIGTERM and SIGHUP, and as at SIGHUP when the terminal
-    is closed without one. A process that is still within `PATIENCE` seconds later is ended, with exit code 128 + number.
+    is closed without one. A process that is still within `PATIENCE` seconds later is ended with exit code 128 + number.
     """
     loop, left = asyncio.get_running_loop(), threading.Event()
 
