@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from engine.inspector.fsck import check
 from engine.model.records import Claimed
 from engine.testing import CollectingEventSink, FakeClock
 
+CHANCE = random.Random()
+"""Where ids come from: the same ones in the same order, whenever an example is played."""
 RETRY = RetryPolicy(max_attempts=MAX_ATTEMPTS, initial_delay=timedelta(seconds=10), jitter=False)
 MOST_RUNS = 6
 WEIGHTS = {
@@ -63,6 +66,7 @@ class EngineMachine(WorkerSteps, UpkeepSteps, OperatorSteps, RuleBasedStateMachi
 
     def __init__(self) -> None:
         super().__init__()
+        CHANCE.seed(0)
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory(prefix="wfconsole-model-")
         self.url = type(self).new_url(Path(self.folder.name))

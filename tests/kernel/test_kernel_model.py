@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,10 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from model_machine import EngineMachine
+from model_machine import CHANCE, EngineMachine
 from planted_defects import DEFECTS
 
 from engine import EngineError
+from engine.kernel import delivering
+from engine.kernel.procedures import stage_poll_suspended
 from engine.model import ids
 
 FREE = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True, "derandomize": True}
@@ -23,10 +24,15 @@ SEARCH = {**FREE, "phases": [Phase.generate], "report_multiple_bugs": False}
 
 
 @pytest.fixture(autouse=True)
-def repeatable_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between equals the id decides: an example must find the same ones again."""
-    repeatable = SimpleNamespace(randbits=random.getrandbits, token_hex=lambda size: random.randbytes(size).hex())
-    monkeypatch.setattr(ids, "secrets", repeatable)
+def repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example must find the same ids again, which decide between equals, and the same pauses."""
+    monkeypatch.setattr(
+        ids,
+        "secrets",
+        SimpleNamespace(randbits=CHANCE.getrandbits, token_hex=lambda size: CHANCE.randbytes(size).hex()),
+    )
+    for module in (stage_poll_suspended, delivering):
+        monkeypatch.setattr(module, "random", SimpleNamespace(random=lambda: 0.5))
 
 
 def machine_on(new_url: Callable[[Path], str]) -> Callable[[], Any]:
