@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from kernel_driver import Driver
 from kernel_workflows import batch, flow, step
-from model_operators import OperatorSteps
+from model_operators import OPERATORS, OperatorSteps
 from model_reference import MAX_ATTEMPTS, PLANS, Reference
 from model_reference import highest as highest_of
 from model_rows import Outbox, Rows, read_outbox, read_rows, rows_of
@@ -63,6 +63,8 @@ class EngineMachine(WorkerSteps, UpkeepSteps, OperatorSteps, RuleBasedStateMachi
     """`new_url()` gives the address of an empty database, or of a SQLite file in the folder it is given."""
 
     new_url: Callable[[Path], str]
+    steps: tuple[str, ...] = STEPS
+    operators: tuple[str, ...] = OPERATORS
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,10 +136,10 @@ class EngineMachine(WorkerSteps, UpkeepSteps, OperatorSteps, RuleBasedStateMachi
     def first_run(self, data: st.DataObject) -> None:
         self._create(data)
 
-    @rule(data=st.data(), kind=st.sampled_from(STEPS))
-    def step(self, data: st.DataObject, kind: str) -> None:
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
         """All in one rule: each kind comes as often as it stands in the list."""
-        getattr(self, f"_{kind}")(data)
+        getattr(self, f"_{data.draw(st.sampled_from(self.steps), 'step')}")(data)
 
     def _create(self, data: st.DataObject) -> None:
         if len(self.model.runs) == MOST_RUNS:

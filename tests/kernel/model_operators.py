@@ -29,7 +29,7 @@ OPERATORS = (
 
 class OperatorSteps:
     def _operate(self, data: st.DataObject) -> None:
-        kind = data.draw(st.sampled_from(OPERATORS), "command")
+        kind = data.draw(st.sampled_from(self.operators), "command")
         run = data.draw(st.sampled_from(list(self.model.runs.values())), "run")
         stages = sorted(run.stages) if kind == "give_up" else [one for group in run.plan for one in group]
         if stages:
