@@ -194,7 +194,7 @@ def changed_workflow(folder: Path, whole: bool) -> Player:
     ids = asyncio.run(situations.batch_waits(world, runs=3))
     next_release = "story_flows:NEXT_RELEASE"
     with console(world, "--no-worker", workflows=next_release) as player:
-        player.see("⏸ waiting 3", "The console on the next release, beside the database; it starts no worker.")
+        player.see("◫ waiting 3", "The console on the next release, beside the database; it starts no worker.")
         player.press("6", until="stage transcribe is gone", said="Three runs would not survive: which, and why.")
         assert player.shows("3 unfinished runs would not survive these definitions")
     check = [sys.executable, "-m", "wfconsole", "--db", world.url, "--workflows", next_release, "workflows", "check"]
