@@ -22,6 +22,11 @@ from wfconsole.tui.screens.run import TABS, RunScreen
 from wfconsole.tui.widgets.form_row import FormRow
 
 IDS = ["osc", "c1", "markup", "bidi", "controls", "long"]
+SHORT = {"osc", "markup", "long"}
+EACH = [
+    pytest.param(payload, id=name, marks=() if name in SHORT else pytest.mark.slow)
+    for payload, name in zip(PAYLOADS, IDS, strict=True)
+]
 
 
 def poisoned(text: str) -> FakeGateway:
@@ -61,7 +66,7 @@ def assert_clean(app: WorkflowConsole) -> None:
     assert found is None, f"{found[0]!r} reached the screen"
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=IDS)
+@pytest.mark.parametrize("payload", EACH)
 async def test_r19_every_tab_shows_it_and_lives(payload: str) -> None:
     async with opened(poisoned(payload), run=RUN, size=(120, 36)) as (app, pilot):
         screen = app.screen
@@ -80,7 +85,7 @@ async def test_r19_every_tab_shows_it_and_lives(payload: str) -> None:
         assert app.is_running
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=IDS)
+@pytest.mark.parametrize("payload", EACH)
 async def test_r19_every_dialog_about_a_run_shows_it_and_lives(payload: str) -> None:
     gateway = poisoned(payload)
     good = summary(3, RunStatus.COMPLETED, workflow_id=payload)
@@ -109,7 +114,7 @@ async def test_r19_every_dialog_about_a_run_shows_it_and_lives(payload: str) -> 
         assert_clean(app)
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=IDS)
+@pytest.mark.parametrize("payload", EACH)
 async def test_r19_a_form_out_of_a_hostile_schema(payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = FakeGateway()
     field: dict[str, Any] = {"type": "string", "description": payload, "default": payload, "enum": [payload, "b"]}

@@ -204,7 +204,7 @@ def on_postgres(template: Path, new_postgres: Callable[[], str]) -> Ground:
 async def test_a_fault_here_and_there_leaves_everything_sound(
     name: str, mode: Mode, on_sqlite: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sweep(name, mode, 9, on_sqlite, monkeypatch)
+    await sweep(name, mode, 19, on_sqlite, monkeypatch)
 
 
 @every_way
