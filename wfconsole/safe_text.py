@@ -6,7 +6,6 @@ Neither Rich nor Textual does this: both hand an ESC, a C1 control or a bidi ove
 from __future__ import annotations
 
 import re
-import unicodedata
 
 ELLIPSIS = "…"
 
@@ -22,7 +21,7 @@ _HOSTILE_RANGES = (
     (0xD800, 0xDFFF),
     (0xFEFF, 0xFEFF),
     (0xFFF9, 0xFFFB),
-    (0xE0000, 0xE007F),  # tags: invisible copies of ASCII
+    (0xE0000, 0xE0FFF),  # tags, invisible copies of ASCII, and what else is never shown
 )
 _KEPT_IN_BLOCKS = "\n\t"
 _SHORT = {0x09: r"\t", 0x0A: r"\n", 0x0D: r"\r"}
@@ -42,7 +41,9 @@ _BLOCK_ESCAPES = {code: shown for code, shown in _ESCAPES.items() if chr(code) n
 
 def _leans(character: str) -> bool:
     """Whether it takes no cell of its own, but belongs to what stands before it."""
-    return unicodedata.category(character).startswith("M") or "\u1160" <= character <= "\u11ff"
+    from rich.cells import cell_len  # it knows newer characters than this Python may
+
+    return cell_len(character) == 0
 
 
 def _any_of(codes: dict[int, str]) -> re.Pattern[str]:
@@ -68,7 +69,7 @@ def safe_text(text: object, *, multiline: bool = False, limit: int | None = None
         hostile, escapes = (_HOSTILE_IN_BLOCKS, _BLOCK_ESCAPES) if multiline else (_HOSTILE, _ESCAPES)
         if hostile.search(shown):
             shown = shown.translate(escapes)
-    if not shown.isascii() and _leans(shown[0]):
+    if not shown[:1].isascii() and _leans(shown[0]):
         shown = _escape(ord(shown[0])) + shown[1:]
     if limit is not None and len(shown) > limit:
         shown = shown[: max(limit - 1, 0)] + ELLIPSIS if limit > 0 else ""
