@@ -17,9 +17,10 @@ from engine.inspector import Overview
 from engine.inspector.views import CauseView
 from engine.model.status import RunStatus
 from wfconsole.settings import Profile, Settings
+from wfconsole.tui.feed import Link, Pulse
 from wfconsole.tui.layout.run_columns import ages_fast
 from wfconsole.tui.layout.sparkline import sparkline
-from wfconsole.tui.widgets.header_bar import HeaderBar
+from wfconsole.tui.widgets.header_bar import HeaderBar, HeaderFacts, Hot, whole
 from wfconsole.tui.widgets.run_table import RunTable
 from wfconsole.tui.widgets.status_counts import StatusCounts, state_counts
 
@@ -155,3 +156,14 @@ async def test_key_ctrl_p_offers_what_this_place_can_do_with_its_keys() -> None:
         await until(pilot, lambda: isinstance(app.screen, CommandPalette), "the palette")
         await pilot.press(*"retry")
         await until(pilot, lambda: "(ctrl+y)" in screen_text(app), "the remapped key")
+
+
+def test_r15_how_fresh_the_data_is_is_never_cut() -> None:
+    pulse, hot = Pulse(Link.LOST, retry_at=104.0), Hot(8, "CRASH_LIMIT", "one", "07:46")
+    lost = HeaderFacts("operator@127.0.0.1:42743/storm", "07:46 UTC", pulse=pulse, monotonic=100.0, hot=hot)
+    for width in range(80, 200, 10):
+        shown = whole(lost, width).plain
+        assert "retry in 4s" in shown
+        assert "worker:" in shown
+        assert len(shown) <= width
+    assert "CRASH_LIMIT" in whole(lost, 130).plain

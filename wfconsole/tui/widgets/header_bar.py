@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textual.color import Color
 from textual.content import Content
@@ -137,6 +137,16 @@ def _right(facts: HeaderFacts, room: int) -> Content:
     return Content.assemble(*parts[:-1], " ")
 
 
+def whole(facts: HeaderFacts, width: int) -> Content:
+    """Whether the data is fresh is never cut: the name of the database is, and then the hot cause leaves."""
+    for wide, shown in ((width >= 100, facts), (False, facts), (False, replace(facts, hot=None))):
+        left = _left(shown, wide)
+        right = _right(shown, width - left.cell_length - 2)
+        if left.cell_length + right.cell_length + 2 <= width:
+            break
+    return sides(left, right, width)
+
+
 class HeaderBar(Line):
     """One line, repainted when one of its facts changes."""
 
@@ -150,8 +160,7 @@ class HeaderBar(Line):
         self._facts = facts
         width = self.size.width
         if width:
-            left = _left(facts, width >= 100)
-            self.show(sides(left, _right(facts, width - left.cell_length - 2), width))
+            self.show(whole(facts, width))
 
     def on_resize(self, _: Resize) -> None:
         if self._facts is not None:
