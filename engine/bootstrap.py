@@ -47,6 +47,7 @@ from engine.ports.sink import EventSink
 from engine.sinks.fan_out import FanOut
 from engine.stores.clock import SystemClock
 from engine.stores.databases import SQLITE, Migrate, PostgresDatabase, SqliteDatabase, database_at
+from engine.stores.foreign_jobs import ForeignJobs, Transport
 from engine.stores.sql.migrate import HEAD, SchemaState
 from engine.stores.sql.roles import role_script
 from engine.stores.sql.statistics import DatabaseStats
@@ -235,6 +236,7 @@ def open_engine(
     read_only: bool = False,
     durability: Durability = "full",
     persistence: Persistence | None = None,
+    job_transport: Transport | None = None,
     blob_store: BlobStore | str | None = None,
     event_sink: EventSink | Sequence[EventSink] | None = None,
     clock: Clock | None = None,
@@ -250,7 +252,8 @@ def open_engine(
 
     An empty database is created and an older SQLite file upgraded, unless `migrate` is False or the engine is
     `read_only`; an older Postgres only with `migrate=True`. The named ports can be replaced;
-    several event sinks have a delivery state each. `blob_store` may be an address too: `s3://bucket/prefix`,
+    several event sinks have a delivery state each; `job_transport` gives, for a unit of work, what queues its jobs, its
+    own `work.jobs` wrapped perhaps. `blob_store` may be an address too: `s3://bucket/prefix`,
     `gs://…`, `az://…`, `file:///folder`. AI calls go to `providers` (settings by name, or adapters), are held
     to `budgets`, their words written as `ai_recording` says (whole, without secrets, or not at all) and, with
     `ai_cache`, answered as equal ones were before. Entering raises
@@ -264,6 +267,7 @@ def open_engine(
         read_only=read_only,
         durability=durability,
         persistence=persistence,
+        transport=job_transport,
         blobs=blob_store,
         sink=event_sink,
         clock=clock,
@@ -284,6 +288,7 @@ def _open(
     read_only: bool,
     durability: Durability,
     persistence: Persistence | None,
+    transport: Transport | None,
     blobs: BlobStore | str | None,
     sink: EventSink | Sequence[EventSink] | None,
     clock: Clock | None,
@@ -304,6 +309,8 @@ def _open(
         blobs = blobs or _default_blobs(database, persistence)
     clock = clock or SystemClock()
     blobs = blobs or MemoryBlobStore()
+    if transport is not None:
+        persistence = ForeignJobs(persistence, transport)
     kernel = Kernel(
         persistence=persistence,
         blobs=blobs,
