@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from engine.errors import InvalidInput, Problem
 from engine.model.json import Json
+from engine.model.problems import problems_of
 
 R = TypeVar("R")
 
@@ -378,12 +379,3 @@ def parse_command(wire: Mapping[str, Json]) -> Command[Any]:
         return command.model_validate(fields)
     except ValidationError as error:
         raise InvalidInput(problems_of(error)) from error
-
-
-def problems_of(error: ValidationError, prefix: str = "") -> list[Problem]:
-    """A pydantic error as problems with dotted paths."""
-    found = []
-    for item in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in item["loc"])
-        found.append(Problem(f"{prefix}.{path}".strip(".") if prefix else path, item["msg"]))
-    return found

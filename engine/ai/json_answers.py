@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.commands import problems_of
 from engine.definition.schema import Schema
 from engine.model.json import Json, dumps, loads
+from engine.model.problems import problems_of
 from engine.model.redaction import fit_to_write
 
 WRAPPED = "value"

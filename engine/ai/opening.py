@@ -1,19 +1,30 @@
-"""How the engine comes by its AI helpers, in a worker and in a process of a body's own."""
+"""How one comes by an AI helper: outside of stages, in a worker, and in a process of a body's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from engine.ai import create_ai_helper
 from engine.ai.directory import PROVIDERS, Providers
 from engine.ai.endpoint import ProviderSettings
+from engine.ai.ledger import Ledger
 from engine.ai.logged_ai import LoggedAI
 from engine.definition.ai import Cache
 from engine.model.json import Json
 from engine.ports.ai_calls import AICallLog
 
 Given = Providers | Mapping[str, ProviderSettings | Mapping[str, Any]] | None
+
+
+def create_ai_helper(
+    topic: str, logger: AICallLog, *, providers: Providers | None = None, cache: Cache = "off"
+) -> LoggedAI:
+    """An `AIHelper` that notes its calls with `logger`, for use outside of stages too.
+
+    `providers`: the process's own where none are given. `cache` is for calls that don't say. Whoever makes a helper
+    awaits its `settle()` when it is done with it.
+    """
+    return LoggedAI(topic, Ledger(logger), PROVIDERS if providers is None else providers, cache)
 
 
 class HelperOpener:

@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from engine.commands import StageConfigs, problems_of
+from engine.commands import StageConfigs
 from engine.definition.plan import Plan, PlannedStage
 from engine.definition.schema import Schema, as_plain
 from engine.definition.stage import Stage
 from engine.errors import InvalidConfig, InvalidInput, Problem, StageNotFound
 from engine.model.json import Json, NotJson, dumps
+from engine.model.problems import problems_of
 
 MAX_INPUT_BYTES = 1024 * 1024
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.commands import problems_of
 from engine.definition.context import StageContext
 from engine.definition.presets import AIConfig
 from engine.definition.stage import Stage
@@ -41,6 +40,7 @@ from engine.kernel.stage_storage import BlobStorage
 from engine.kernel.threads import BodyThreads
 from engine.model.budgets import BUDGET_CODE
 from engine.model.json import Json, NotJson, clean_text, dumps, loads
+from engine.model.problems import problems_of
 from engine.model.records import ArtifactRecord, Claimed, StageRecord
 from engine.model.redaction import fit_to_write, redact_json
 from engine.ports.blobs import BlobStore
