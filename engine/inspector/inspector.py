@@ -143,7 +143,9 @@ class Inspector(OperationsInspector, StagesInspector, PlacesInspector, MoneyInsp
     ) -> Page[LogLine]:
         """Log lines, the newest first unless the page is sorted by `created_at`; of one run, or of all.
 
-        `level` is the least one shown; `search` is found literally, in any case, in message and fields.
+        `level` is the least one shown; `search` is found literally, in any case, in message and fields. A page of all
+        runs looks through 100,000 lines at most: with fewer lines than it takes, or none, it may still have a
+        `next_cursor`.
         Raises `RunNotFound`.
         """
         least = None if level is None else _level(level)

@@ -117,7 +117,11 @@ class ReadStore(Protocol):
         until: datetime | None = None,
         search: str | None = None,
     ) -> Slice[LogRecord]:
-        """Log lines, the newest first; of `level` or graver, from `since` on, before `until`."""
+        """Log lines, the newest first; of `level` or graver, from `since` on, before `until`.
+
+        A page of all runs looks through a bounded number of lines: it may hold fewer than it takes, or none, and still
+        have a cursor.
+        """
 
     def tail(self, run_id: str | None, after: int | None, limit: int) -> list[LogRecord]:
         """The next lines after that `seq` in commit order; without it the last lines, in commit order too."""

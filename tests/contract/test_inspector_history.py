@@ -11,6 +11,7 @@ from inspected_store import NOW, InspectedStore, ago
 
 from engine.errors import InvalidInput
 from engine.inspector import Delivery, LogLevel, Page, PageRequest
+from engine.stores.sql import reads_history
 
 
 @pytest.fixture
@@ -46,6 +47,29 @@ async def test_logs_newest_first_or_in_order_by_pages(store: InspectedStore) -> 
     assert (await messages(store))[0] == "other"
     line = oldest[0]
     assert (line.run_id, line.stage_id, line.attempt, line.level) == (run.id, "extract", 1, LogLevel.INFO)
+
+
+@pytest.mark.parametrize("looked_at", [1, 2, 3, 7, 12])
+@pytest.mark.parametrize("sort", ["created_at", "-created_at"])
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_a_page_looks_through_so_many_lines_and_the_next_goes_on_there(
+    store: InspectedStore, monkeypatch: pytest.MonkeyPatch, looked_at: int, sort: str, limit: int
+) -> None:
+    monkeypatch.setattr(reads_history, "MOST_LOOKED_AT", looked_at)
+    run = store.run()
+    store.log(run, *(f"{'odd' if index % 2 else 'even'} {index}" for index in range(6)), "rest", "rest")
+
+    async def found(search: str) -> list[str]:
+        lines = await turned(lambda page: store.inspector.logs(search=search, page=page), limit, sort=sort)
+        return [line.message for line in lines]
+
+    odd = ["odd 1", "odd 3", "odd 5"]
+    assert await found("odd") == (odd if sort == "created_at" else odd[::-1])
+    assert await found("nowhere") == []
+    assert len(await found("e")) == 5
+    if looked_at == 2:
+        page = await store.inspector.logs(search="odd", page=PageRequest())
+        assert (list(page.items), page.next_cursor is None) == ([], False)
 
 
 async def test_log_filters(store: InspectedStore) -> None:

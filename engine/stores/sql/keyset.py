@@ -124,11 +124,12 @@ class Order:
         after = [] if mark is None else [self._after(mark, self.key)]
         return [self._sorted(there.where(*after), self.key), self._sorted(without, None)]
 
+    def again(self, statement: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+        """Sorted by `columns` in the direction of this order."""
+        return statement.order_by(*(column.desc() if self.descending else column.asc() for column in columns))
+
     def _sorted(self, statement: Select[Any], key: Key | None) -> Select[Any]:
-        for one in (key, self.tie):
-            if one is not None:
-                statement = statement.order_by(one.column.desc() if self.descending else one.column.asc())
-        return statement
+        return self.again(statement, *(one.column for one in (key, self.tie) if one is not None))
 
     def _after(self, mark: Mark, key: Key) -> ColumnElement[bool]:
         if self.tie is None:

@@ -40,13 +40,18 @@ class Reading:
         *,
         mark: Mark | None,
         values: Mapping[str, Any] | None = None,
+        widen: Callable[[Select[Any]], Select[Any]] | None = None,
     ) -> Slice[T]:
-        """One page of `statement`; its columns end with the sort value and, if any, the tie breaker."""
+        """One page of `statement`; its columns end with the sort value and, if any, the tie breaker.
+
+        `widen` makes the statement whole once it is cut to the page: what is sorted is narrow then.
+        """
         # A row more than the page takes shows that more follow.
         rows: list[AnyRow] = []
         for part in order.parts(statement, mark):
             if len(rows) <= page.limit:
-                rows += self._ask(part.limit(page.limit + 1 - len(rows)), values)
+                cut = part.limit(page.limit + 1 - len(rows))
+                rows += self._ask(widen(cut) if widen else cut, values)
         shown = rows[: page.limit]
         items = [record(row) for row in shown]
         if len(rows) <= page.limit:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from engine.model.criteria import AnnotationFilter, PageRequest
 from engine.model.read_records import AnnotationRow, Slice
 from engine.model.records import EventRecord, LogRecord
 from engine.model.status import LogLevel
-from engine.stores.sql.keyset import INSTANT, INTEGER, TEXT, Key, order_of
+from engine.stores.sql.keyset import INSTANT, INTEGER, TEXT, Key, Mark, Order, order_of
 from engine.stores.sql.outbox import EVENT
 from engine.stores.sql.reading import AnyRow, Reading
 from engine.stores.sql.rows import constant, where
@@ -23,6 +23,9 @@ from engine.stores.sql.tables import events, logs, metadata
 notes = metadata.tables["workflow_annotations"]
 _LEVELS = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 """From the least to the gravest."""
+
+MOST_LOOKED_AT = 100_000
+"""Lines of all runs that one page looks through for those that are wanted: nothing but their number has an index."""
 
 # Lines, a run's events and annotations are numbered as they are written: that is their order in time too.
 _SEQ = Key(logs.c.seq, INTEGER)
@@ -37,6 +40,7 @@ _EVENT_TIE = Key(events.c.id, TEXT)
 
 _tail = select(*LOG.columns).where(logs.c.seq > where("after")).order_by(logs.c.seq).limit(where("limit"))
 _end = select(*LOG.columns).order_by(logs.c.seq.desc()).limit(where("limit"))
+_extent = select(func.min(logs.c.seq), func.max(logs.c.seq))
 _of_run = logs.c.run_id == where("run")
 _tail_run, _end_run = _tail.where(_of_run), _end.where(_of_run)
 
@@ -78,7 +82,27 @@ class HistoryReads(Reading):
         order = order_of(page, _LOG_KEYS, None, "-created_at")
         mark = order.mark(page.cursor) if page.cursor else None
         statement = select(*LOG.columns, logs.c.seq.label("sort_value")).where(*conditions)
+        if conditions and run_id is None:
+            return self._look_through(statement, order, page, mark)
         return self._turn(statement, order, page, LOG.record, mark=mark)
+
+    def _look_through(
+        self, statement: Select[Any], order: Order, page: PageRequest, mark: Mark | None
+    ) -> Slice[LogRecord]:
+        """A page of what is found among the next `MOST_LOOKED_AT` lines; its cursor goes on behind them."""
+        first, last = self._ask(_extent).one()
+        if first is None:
+            return Slice([])
+        if order.descending:
+            end = (last + 1 if mark is None else mark.value) - MOST_LOOKED_AT
+            within, more = logs.c.seq >= end, end > first
+        else:
+            end = (first - 1 if mark is None else mark.value) + MOST_LOOKED_AT
+            within, more = logs.c.seq <= end, end < last
+        found = self._turn(statement.where(within), order, page, LOG.record, mark=mark)
+        if found.next_cursor is None and more:
+            return Slice(found.items, order.cursor(Mark(end, None, mark.as_of if mark else self.now)))
+        return found
 
     def tail(self, run_id: str | None, after: int | None, limit: int) -> list[LogRecord]:
         values: dict[str, str | int] = {"b_limit": limit}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, not_, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, not_, or_, select, tuple_
 
 from engine.model.criteria import PageRequest, RunFilter
 from engine.model.read_records import AttemptRow, RunRow, RunWhole, Situation, Slice, StageRow
@@ -122,8 +123,14 @@ class RunReads(AIReads):
         if mark:
             order = order_of(page, _keys(mark.as_of), _TIE, "-created_at")
         found = conditions_of(criteria, self.now, self._dialect)
-        statement = select(*ROW.columns, order.key.column.label("sort_value"), runs.c.id.label("tie"))
-        return self._turn(statement.where(*found.clauses), order, page, ROW.record, mark=mark, values=found.values)
+        narrow = select(order.key.column.label("sort_value"), runs.c.id.label("tie")).where(*found.clauses)
+
+        def whole(cut: Select[Any]) -> Select[Any]:
+            chosen = cut.subquery("chosen")
+            rows = select(*ROW.columns, *chosen.c).join(chosen, chosen.c.tie == runs.c.id)
+            return order.again(rows, chosen.c.sort_value, chosen.c.tie)
+
+        return self._turn(narrow, order, page, ROW.record, mark=mark, values=found.values, widen=whole)
 
     def run(self, run_id: str) -> RunWhole | None:
         row = self._ask(_whole, {"b_id": run_id}).first()
