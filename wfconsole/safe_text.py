@@ -35,8 +35,24 @@ def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_ESCAPES = {code: _escape(code) for low, high in _HOSTILE_RANGES for code in range(low, high + 1)}
-_BLOCK_ESCAPES = {code: shown for code, shown in _ESCAPES.items() if chr(code) not in _KEPT_IN_BLOCKS}
+_RANGES = "".join(f"{re.escape(chr(low))}-{re.escape(chr(high))}" for low, high in _HOSTILE_RANGES)
+_HOSTILE = re.compile(f"[{_RANGES}]")
+_HOSTILE_IN_BLOCKS = re.compile(f"(?![{_KEPT_IN_BLOCKS}])[{_RANGES}]")
+
+
+class _Escapes(dict[int, str]):
+    """What `str.translate` puts for a character, found when it first comes: there are 6,000 hostile ones."""
+
+    def __init__(self, hostile: re.Pattern[str]) -> None:
+        self._hostile = hostile
+
+    def __missing__(self, code: int) -> str:
+        shown = self[code] = _escape(code) if self._hostile.match(chr(code)) else chr(code)
+        return shown
+
+
+_ESCAPES = _Escapes(_HOSTILE)
+_BLOCK_ESCAPES = _Escapes(_HOSTILE_IN_BLOCKS)
 
 
 def _leans(character: str) -> bool:
@@ -44,14 +60,6 @@ def _leans(character: str) -> bool:
     from rich.cells import cell_len  # it knows newer characters than this Python may
 
     return cell_len(character) == 0
-
-
-def _any_of(codes: dict[int, str]) -> re.Pattern[str]:
-    return re.compile("[" + "".join(re.escape(chr(code)) for code in codes) + "]")
-
-
-_HOSTILE = _any_of(_ESCAPES)
-_HOSTILE_IN_BLOCKS = _any_of(_BLOCK_ESCAPES)
 
 
 def safe_text(text: object, *, multiline: bool = False, limit: int | None = None) -> str:

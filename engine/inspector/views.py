@@ -16,7 +16,7 @@ from engine.model.status import Delivery, LogLevel, RunStatus, StageStatus
 
 
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Overview(View):

@@ -14,6 +14,7 @@ from textual import events
 from textual.app import AutopilotCallbackType
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.widgets import Input, TextArea
 
 from engine.inspector import EventView, LogLine, Overview, PageRequest, RunSummary, TrendView
@@ -109,6 +110,10 @@ class WorkflowConsole(Commanding):
         self._colour = themes.usable_colour(settings.colour)
 
     # -- start -----------------------------------------------------------------------------------
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        # Textual asks for each line it paints, and copies the table of all themes twice to answer.
+        return self._registered_themes.get(theme_name) or super().get_theme(theme_name)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(themes.VARIABLES)

@@ -227,14 +227,14 @@ class GraphView(ScrollView, can_focus=True):
         else:
             spans = lines[y + top] if y + top < len(lines) else []
         strip = Strip([Segment(text, self._style(key)) for text, key in spans])
-        return strip.crop_extend(x, x + self.size.width, self.rich_style)
+        return strip.crop_extend(x, x + self.size.width, self._colours.plain(self))
 
     def _style(self, key: str) -> Style:
         if key in {"plain", "name"}:
-            return self.rich_style
+            return self._colours.plain(self)
         if key in {"border", "edge", "detail", "focus"}:
-            return self.rich_style + self.get_component_rich_style(f"graph-view--{key}")
-        return self.rich_style + self._colours.get(self.app, key)
+            return self._colours.component(self, f"graph-view--{key}")
+        return self._colours.plain(self) + self._colours.get(self.app, key)
 
 
 def _interest(node: GraphNode) -> int:

@@ -12,11 +12,11 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.cells import fit
+from wfconsole.tui.widgets.lines_view import LinesView
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ Span = tuple[str, str]
 HEADING = 1
 
 
-class LineList(ScrollView, Generic[T], can_focus=True):
+class LineList(LinesView, Generic[T], can_focus=True):
     """Rows of spans. Subclasses say what the key of an item is and how it looks."""
 
     DEFAULT_CSS = """
@@ -166,11 +166,11 @@ class LineList(ScrollView, Generic[T], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         under_cursor, spans = self._line(y)
-        base = self.rich_style
+        base = self._colours.plain(self)
         if under_cursor:
-            base += self.get_component_rich_style("line-list--cursor")
+            base = self._colours.component(self, "line-list--cursor")
         strip = Strip([Segment(text, self._style(base, key)) for text, key in spans])
-        return strip.crop_extend(0, self.size.width, base)
+        return strip.crop_extend(0, self.size.width, base).simplify()
 
     def _style(self, base: Style, key: str) -> Style:
         if key in ("plain", "label"):

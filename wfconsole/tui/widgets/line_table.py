@@ -12,7 +12,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.formatting import NONE
@@ -21,6 +20,7 @@ from wfconsole.tui.layout.cells import clip, fit
 from wfconsole.tui.layout.table_columns import CELL_LIMIT, GAP, GUTTER, Column, Placed, fitting
 from wfconsole.tui.layout.table_columns import Cell as Cell
 from wfconsole.tui.layout.table_columns import Row as Row
+from wfconsole.tui.widgets.lines_view import LinesView
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 HEADER = 1
@@ -34,7 +34,7 @@ class _Look:
     focused: bool
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(LinesView, can_focus=True):
     """`tell` it rows; the cursor stays on its key, and near its place when the key is gone."""
 
     DEFAULT_CSS = """
@@ -256,14 +256,14 @@ class LineTable(ScrollView, can_focus=True):
         return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
 
     def _component(self, name: str) -> Style:
-        return self.rich_style + self.get_component_rich_style(f"line-table--{name}")
+        return self._colours.component(self, f"line-table--{name}")
 
     def _paint(self, look: _Look) -> Strip:
         ground = Style()
         if look.cursor:
             cursor = self._component("cursor")
             ground = Style(bgcolor=cursor.bgcolor, bold=cursor.bold)
-        plain = self.rich_style + ground
+        plain = self._colours.plain(self) + ground
         dim = self._component("dim") + ground
         here, marked, ellipsis = (">", "*", "~") if self._ascii else ("▸", "◆", "…")
         segments = [
@@ -276,7 +276,7 @@ class LineTable(ScrollView, can_focus=True):
             width = one.column.width
             segments.append(Segment(fit(text, width, right=one.column.right, ellipsis=ellipsis), style))
             segments.append(Segment(" " * GAP, plain))
-        return Strip(segments).adjust_cell_length(self.size.width, plain)
+        return Strip(segments).adjust_cell_length(self.size.width, plain).simplify()
 
     def _cell(self, row: Row, index: int, usual: Style, dim: Style) -> tuple[str, Style]:
         if index >= len(row.cells):

@@ -41,6 +41,11 @@ class LogPainter:
         for at, row in enumerate(rows[: REMEMBERED // 2]):
             self._strips[(line_id, at)] = self.strip(highlighted(row, needle, match) if needle else row)
 
+    @property
+    def plain(self) -> Style:
+        """The style of what is empty."""
+        return self._colours.plain(self._widget)
+
     def strip(self, row: list[Span]) -> Strip:
         """One row, as wide as it is."""
         return Strip([Segment(text, self._style(key)) for text, key in row])
@@ -59,11 +64,8 @@ class LogPainter:
         return Strip.join([strip.crop(0, start), middle, strip.crop(end, width)])
 
     def _style(self, key: str) -> Style:
-        widget = self._widget
         if key in {"time", "fields"}:
-            return widget.rich_style + widget.get_component_rich_style("log-view--dim")
+            return self._colours.component(self._widget, "log-view--dim")
         if key in {"source", "match", "current"}:
-            return widget.rich_style + widget.get_component_rich_style(f"log-view--{key}")
-        if key == "text":
-            return widget.rich_style
-        return widget.rich_style + self._colours.get(widget.app, key)
+            return self._colours.component(self._widget, f"log-view--{key}")
+        return self.plain if key == "text" else self.plain + self._colours.get(self._widget.app, key)

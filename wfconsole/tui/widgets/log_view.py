@@ -334,7 +334,7 @@ class LogView(TailView):
         selection = self.text_selection
         if selection is not None:
             strip = self._painter.selected(strip, selection, row)
-        return strip.crop_extend(x, x + width, self.rich_style).apply_offsets(x, row)
+        return strip.crop_extend(x, x + width, self._painter.plain).apply_offsets(x, row)
 
     def _row(self, row: int) -> Strip:
         index, part = self._ring.at(row)

@@ -74,7 +74,7 @@ class RunPainter:
         return strip
 
     def _component(self, name: str) -> Style:
-        return self._widget.rich_style + self._widget.get_component_rich_style(f"run-table--{name}")
+        return self._colours.component(self._widget, f"run-table--{name}")
 
     def _line(self, text: str, style: Style) -> Strip:
         return Strip([Segment(text, style)]).adjust_cell_length(self._width, style)
@@ -84,7 +84,7 @@ class RunPainter:
         if look.is_cursor:
             cursor = self._component("cursor")
             ground = Style(bgcolor=cursor.bgcolor, bold=cursor.bold)
-        plain = self._widget.rich_style + ground
+        plain = self._colours.plain(self._widget) + ground
         dim, mark = self._component("dim") + ground, self._component("mark") + ground
         status = plain + self._colours.get(self._widget.app, STATUS[look.state].variable)
         if look.state == "FAILED":
@@ -99,4 +99,4 @@ class RunPainter:
             style = status if column.key == "status" else dim if text == NONE else plain
             segments.append(Segment(fit(text, column.width, right=column.right, ellipsis=ellipsis), style))
             segments.append(Segment(" " * GAP, plain))
-        return Strip(segments).adjust_cell_length(self._width, plain)
+        return Strip(segments).adjust_cell_length(self._width, plain).simplify()

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.scroll_view import ScrollView
+
+from wfconsole.tui.widgets.lines_view import LinesView
 
 
-class TailView(ScrollView, can_focus=True):
+class TailView(LinesView, can_focus=True):
     """Follows its end. Any scroll up pauses; `follow`, or scrolling down to the end, goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

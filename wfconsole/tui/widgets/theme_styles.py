@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 from textual.app import App
 from textual.color import Color, ColorParseError
+from textual.widget import Widget
 
 from engine.model.status import LogLevel
 
@@ -17,19 +18,39 @@ LEVEL_VARIABLES = {
 
 
 class ThemeStyles:
-    """Looks up theme variables of an app; `forget` after a change of theme."""
+    """The styles of one widget, each worked out once: `forget` whenever its styles are updated.
+
+    Textual composes a widget's style from all its ancestors each time it is asked for one.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Style] = {}
+        self._plain: Style | None = None
+        self._components: dict[str, Style] = {}
 
     def forget(self) -> None:
         self._known.clear()
+        self._components.clear()
+        self._plain = None
 
     def get(self, app: App[object], variable: str) -> Style:
         """The foreground style of a theme variable (no `$`); plain when it is missing or no colour."""
         style = self._known.get(variable)
         if style is None:
             style = self._known[variable] = _parse(app.theme_variables.get(variable, ""))
+        return style
+
+    def plain(self, widget: Widget) -> Style:
+        """The widget's own style, with the background it stands on."""
+        if self._plain is None:
+            self._plain = widget.rich_style
+        return self._plain
+
+    def component(self, widget: Widget, name: str) -> Style:
+        """The style of one of the widget's component classes, over its own."""
+        style = self._components.get(name)
+        if style is None:
+            style = self._components[name] = self.plain(widget) + widget.get_component_rich_style(name)
         return style
 
 
