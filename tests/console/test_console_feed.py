@@ -15,7 +15,7 @@ from textual.message import Message
 
 from engine.errors import DefinitionError, StoreUnavailable
 from wfconsole.tui import feed as feed_module
-from wfconsole.tui.feed import FRAME, Feed, Link, Pulse
+from wfconsole.tui.feed import FRAME, SHARE, Feed, Link, Pulse
 
 
 class Answer(Message):
@@ -83,6 +83,45 @@ async def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0)
+
+
+class Costly(Viewer):
+    """Each question takes so many seconds of the processor."""
+
+    cost = spent = 0.0
+
+    async def ask(self, gateway: Any, news: bool) -> Message:
+        self.spent += self.cost
+        return await super().ask(gateway, news)
+
+
+@pytest.mark.parametrize(
+    ("cost", "longest", "least"), [(0.01, 5.0, FRAME), (0.05, 5.0, 0.05 / SHARE), (10.0, 0.3, 0.3)]
+)
+async def test_a_frame_that_cost_much_is_followed_by_a_longer_rest(
+    monkeypatch: pytest.MonkeyPatch, cost: float, longest: float, least: float
+) -> None:
+    viewer, gateway = Costly(), FakeGateway()
+    viewer.cost = cost
+    monkeypatch.setattr(feed_module.time, "process_time", lambda: viewer.spent)
+    monkeypatch.setattr(feed_module, "LONGEST_FRAME", longest)
+    async with running(Opener(gateway), viewer):
+        began = time.monotonic()
+        await until(lambda: viewer.asked == 1)
+        gateway.change()
+        await until(lambda: viewer.asked == 2)
+        assert time.monotonic() - began >= least
+
+
+async def test_an_operator_ends_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer, gateway = Costly(), FakeGateway()
+    viewer.cost = 100.0
+    monkeypatch.setattr(feed_module.time, "process_time", lambda: viewer.spent)
+    monkeypatch.setattr(feed_module, "LONGEST_FRAME", 600.0)
+    async with running(Opener(gateway), viewer) as feed:
+        await until(lambda: viewer.asked == 1)
+        feed.poke(news=False)
+        await until(lambda: viewer.asked == 2)
 
 
 async def test_a_thousand_changes_are_a_handful_of_questions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 FRAME = 0.1
 """Seconds between two asks at least: no more than ten paints a second."""
+
+SHARE = 1 / 8
+"""The part of one core that following changes may take; a frame that cost more is followed by a longer rest."""
+
+LONGEST_FRAME = 0.5
+"""Seconds after which it paints whatever the share."""
 
 NET = 10.0
 """Seconds after which it asks although nothing changed: rates fade and workers die without a commit."""
@@ -78,6 +85,7 @@ class Feed:
         self.gateway: Gateway | None = None
         self.pulse = Pulse()
         self.paused = False
+        self._spent_before = 0.0
         self.asking_since: float | None = None
         """When the question under way was put (monotonic seconds); None while there is none."""
 
@@ -123,6 +131,7 @@ class Feed:
                         changed.result()
                         self._news = True
                         changed = asyncio.ensure_future(gateway.changed(NET))
+                    self._spent_before = time.process_time()
                     spent = await self._ask(gateway)
                 except (EngineError, OSError) as error:
                     await self._rest(error)
@@ -130,9 +139,19 @@ class Feed:
                         changed = asyncio.ensure_future(gateway.changed(NET))
                     continue
                 await asyncio.sleep(max(FRAME, spent))
+                await self._breathe(max(FRAME, spent))
                 await self._wait(changed)
         finally:
             changed.cancel()
+
+    async def _breathe(self, rested: float) -> None:
+        """Rest on until asking and painting took no more than their share of the processor, or an operator asks."""
+        cost = time.process_time() - self._spent_before
+        rest = min(cost / SHARE, LONGEST_FRAME) - rested
+        if rest > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._poked.wait()
 
     async def _ask(self, gateway: Gateway) -> float:
         viewer = self._viewer
