@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from engine.ai.endpoint import Endpoint
-from engine.ai.http import Ask, Wire
+from engine.ai.http import Ask
 from engine.ai.json_answers import strict, with_instruction
 from engine.ai.providers.adapting import (
     TEMPERATURE,
     Sign,
     arguments_of,
-    ask_acceptably,
     base64_of,
-    begun,
-    closed,
     guessed_tokens,
     over,
     packed,
@@ -23,8 +19,8 @@ from engine.ai.providers.adapting import (
     said,
     segment,
     taken,
-    used_tokens,
 )
+from engine.ai.providers.over_http import Gathering, ProviderOverHttp
 from engine.ai.refusals import error_within
 from engine.definition.ai import BatchStatus, FilePart, Part, Reasoning
 from engine.errors import AIBadRequest, AIBadResponse, AIError
@@ -62,45 +58,10 @@ _FINISH = {
 _THINKING = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
 
 
-class AnthropicProvider:
+class AnthropicProvider(ProviderOverHttp):
     """`engine.ports.ai_providers.BatchProvider`."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._wire = Wire(endpoint)
-
-    @property
-    def name(self) -> str:
-        return self._endpoint.provider
-
-    async def generate(self, request: TextRequest) -> TextAnswer:
-        guess = guessed_tokens(request)
-
-        async def ask(without: frozenset[str]) -> Json:
-            return await self._wire.json(self._messages(request, without, guess))
-
-        found = await ask_acceptably(self.name, request.model, _SIGNS, ask)
-        answer = self._read(found)
-        self._wire.correct(guess, used_tokens(answer, guess))
-        return answer
-
-    async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
-        guess = guessed_tokens(request)
-
-        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
-            return await begun(self._wire.events(self._messages(request, without, guess, {"stream": True})))
-
-        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
-        gathered = _Gathered(self.name)
-        try:
-            async for event in events:
-                if piece := gathered.take(event):
-                    yield piece
-        finally:
-            await closed(events)
-        if answer := gathered.answer():
-            self._wire.correct(guess, used_tokens(answer, guess))
-            yield answer
+    SIGNS = _SIGNS
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
         raise AIBadRequest("this provider has no embeddings", provider=self.name)
@@ -128,7 +89,7 @@ class AnthropicProvider:
             error = result.get("error") or f"the request is {result.get('type') or 'lost'}"
             return BatchAnswer(item, error=error_within("", error).said)
         try:
-            return BatchAnswer(item, self._read(result.get("message")))
+            return BatchAnswer(item, self.read(result.get("message")))
         except AIError as error:
             return BatchAnswer(item, error=error.said)
 
@@ -151,8 +112,12 @@ class AnthropicProvider:
         model, timeout = (request.model, request.timeout) if request else ("", None)
         return Ask(method, where, body, model, headers, timeout, guessed_tokens(request) if request else 0)
 
-    def _messages(self, request: TextRequest, without: frozenset[str], guess: int, extra: Json = None) -> Ask:
-        return self._ask("POST", "/v1/messages", {**self._body(request, without), **(extra or {})}, request)
+    def ask_for(self, request: TextRequest, without: frozenset[str], *, stream: bool = False) -> Ask:
+        body = {**self._body(request, without), **({"stream": True} if stream else {})}
+        return self._ask("POST", "/v1/messages", body, request)
+
+    def gathering(self) -> Gathering:
+        return _Gathered(self.name)
 
     def _body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         """A schema is the format of the answer; for models that don't know formats the one tool that has to be called;
@@ -194,7 +159,7 @@ class AnthropicProvider:
         )
         return over(body, request.options)
 
-    def _read(self, found: Json) -> TextAnswer:
+    def read(self, found: Json) -> TextAnswer:
         found = taken(self.name, found)
         if found.get("type") == "error":
             raise error_within(self.name, found.get("error"))
@@ -204,44 +169,33 @@ class AnthropicProvider:
         return _answer(blocks, found.get("stop_reason"), _usage(found.get("usage")), found.get("model"))
 
 
-class _Gathered:
-    """A streamed answer, as far as it came."""
-
+class _Gathered(Gathering):
     def __init__(self, provider: str) -> None:
-        self._provider = provider
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
-        self._finish: str | None = None
-        self._usage: dict[str, Json] = {}
-        self._model: str | None = None
+        super().__init__(provider)
+        self._used: dict[str, Json] = {}
 
     def take(self, event: Json) -> Piece | None:
-        event = taken(self._provider, event)
+        event = taken(self.provider, event)
         kind = event.get("type")
         if kind == "error":
-            raise error_within(self._provider, event.get("error"))
+            raise error_within(self.provider, event.get("error"))
         if kind == "message_start":
             message = event.get("message") or {}
-            self._model = message.get("model")
-            self._usage |= message.get("usage") or {}
+            self.model = message.get("model")
+            self._use(message.get("usage"))
         elif kind == "message_delta":
-            self._finish = (event.get("delta") or {}).get("stop_reason") or self._finish
-            self._usage |= {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
+            if word := (event.get("delta") or {}).get("stop_reason"):
+                self.finish = _FINISH.get(word, word)
+            self._use(event.get("usage"))
         elif kind == "content_block_delta":
             delta = event.get("delta") or {}
-            text, thought = str(delta.get("text") or ""), str(delta.get("thinking") or "")
-            self._texts.append(text)
-            self._thoughts.append(thought)
-            return Piece(text, thought) if text or thought else None
+            return self.piece(str(delta.get("text") or ""), str(delta.get("thinking") or ""))
         return None
 
-    def answer(self) -> TextAnswer | None:
-        """None when the stream ended too early."""
-        if self._finish is None:
-            return None
-        finish = _FINISH.get(self._finish, self._finish)
-        thoughts = "".join(self._thoughts) or None
-        return TextAnswer("".join(self._texts), _usage(self._usage), finish, self._model, thoughts)
+    def _use(self, counts: Json) -> None:
+        """Later events count again what they know, and leave out the rest."""
+        self._used |= {name: value for name, value in (counts or {}).items() if value is not None}
+        self.usage = _usage(self._used)
 
 
 def _answer(blocks: list[Json], stop: object, usage: Usage | None, model: str | None) -> TextAnswer:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from engine.ai.endpoint import Endpoint
-from engine.ai.http import Ask, Wire
+from engine.ai.http import Ask
 from engine.ai.json_answers import with_instruction
 from engine.ai.providers.adapting import (
     TEMPERATURE,
     Sign,
     arguments_of,
-    ask_acceptably,
     base64_of,
-    begun,
-    closed,
     guessed_tokens,
     in_portions,
     over,
@@ -24,9 +20,9 @@ from engine.ai.providers.adapting import (
     said,
     segment,
     taken,
-    used_tokens,
 )
 from engine.ai.providers.google_batches import read_batch, results_of
+from engine.ai.providers.over_http import Gathering, ProviderOverHttp
 from engine.ai.refusals import error_within
 from engine.definition.ai import BatchStatus, Part, Reasoning
 from engine.errors import AIBadRequest, AIBadResponse
@@ -51,60 +47,10 @@ _FINISH = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(_FILTERED, "c
 _THINKING = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24576}
 
 
-class GoogleProvider:
+class GoogleProvider(ProviderOverHttp):
     """`engine.ports.ai_providers.BatchProvider`."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._wire = Wire(endpoint)
-
-    @property
-    def name(self) -> str:
-        return self._endpoint.provider
-
-    async def generate(self, request: TextRequest) -> TextAnswer:
-        guess = guessed_tokens(request)
-
-        async def ask(without: frozenset[str]) -> Json:
-            path = f"/models/{segment(request.model)}:generateContent"
-            return await self._wire.json(self._ask(path, self._body(request, without), request))
-
-        answer = self._read(await ask_acceptably(self.name, request.model, _SIGNS, ask))
-        self._wire.correct(guess, used_tokens(answer, guess))
-        return answer
-
-    async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
-        guess = guessed_tokens(request)
-
-        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
-            path = f"/models/{segment(request.model)}:streamGenerateContent?alt=sse"
-            return await begun(self._wire.events(self._ask(path, self._body(request, without), request)))
-
-        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
-        texts: list[str] = []
-        thoughts: list[str] = []
-        last: TextAnswer | None = None
-        usage: Usage | None = None
-        try:
-            async for event in events:
-                event = taken(self.name, event)
-                usage = _usage(event.get("usageMetadata")) or usage
-                if not event.get("candidates") and not event.get("error") and not event.get("promptFeedback"):
-                    continue
-                piece = self._read(event)
-                texts.append(piece.text)
-                thoughts.append(piece.reasoning or "")
-                if event["candidates"][0].get("finishReason"):
-                    last = piece
-                if piece.text or piece.reasoning:
-                    yield Piece(piece.text, piece.reasoning or "")
-        finally:
-            await closed(events)
-        if last is not None:
-            whole = "".join(thoughts) or None
-            answer = TextAnswer("".join(texts), usage, last.finish_reason, last.answered_by, whole)
-            self._wire.correct(guess, used_tokens(answer, guess))
-            yield answer
+    SIGNS = _SIGNS
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
         return await in_portions(request, MOST_TEXTS, self._embed)
@@ -137,7 +83,7 @@ class GoogleProvider:
         return read_batch(self.name, await self._found(batch_id))
 
     async def collect(self, model: str, batch_id: str) -> Sequence[BatchAnswer]:
-        return results_of(await self._found(batch_id), self._read)
+        return results_of(await self._found(batch_id), self.read)
 
     async def _found(self, batch_id: str) -> dict[str, Json]:
         path = f"/batches/{segment(batch_id.removeprefix('batches/'))}"
@@ -156,6 +102,13 @@ class GoogleProvider:
             request.timeout if request else None,
             guess,
         )
+
+    def ask_for(self, request: TextRequest, without: frozenset[str], *, stream: bool = False) -> Ask:
+        how = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return self._ask(f"/models/{segment(request.model)}:{how}", self._body(request, without), request)
+
+    def gathering(self) -> Gathering:
+        return _Gathered(self)
 
     def _body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         schema = None if "schema" in without else request.schema
@@ -182,7 +135,7 @@ class GoogleProvider:
         )
         return over(body, request.options)
 
-    def _read(self, found: Json) -> TextAnswer:
+    def read(self, found: Json) -> TextAnswer:
         found = taken(self.name, found)
         if found.get("error"):
             raise error_within(self.name, found["error"])
@@ -216,6 +169,24 @@ class GoogleProvider:
             calls=calls,
             echo=content if calls else None,
         )
+
+
+class _Gathered(Gathering):
+    """Each event is an answer of its own, with the next piece of the text."""
+
+    def __init__(self, provider: GoogleProvider) -> None:
+        super().__init__(provider.name)
+        self._read = provider.read
+
+    def take(self, event: Json) -> Piece | None:
+        event = taken(self.provider, event)
+        self.usage = _usage(event.get("usageMetadata")) or self.usage
+        if not event.get("candidates") and not event.get("error") and not event.get("promptFeedback"):
+            return None
+        part = self._read(event)
+        if event["candidates"][0].get("finishReason"):
+            self.finish, self.model = part.finish_reason, part.answered_by
+        return self.piece(part.text, part.reasoning or "")
 
 
 def _contents(turns: Sequence[Turn]) -> list[Json]:

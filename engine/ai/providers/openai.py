@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from engine.ai.endpoint import Endpoint
-from engine.ai.http import Ask, Wire
+from engine.ai.http import Ask
 from engine.ai.json_answers import strict, with_instruction
 from engine.ai.providers.adapting import (
     CHARACTERS_PER_TOKEN,
     TEMPERATURE,
     Sign,
-    ask_acceptably,
-    begun,
-    closed,
     data_url,
     guessed_tokens,
     in_portions,
     over,
     said,
     taken,
-    used_tokens,
 )
 from engine.ai.providers.openai_batches import OpenAIBatches
+from engine.ai.providers.over_http import Gathering
 from engine.ai.refusals import error_within
 from engine.definition.ai import FilePart, Part, Reasoning
 from engine.errors import AIBadRequest, AIBadResponse
@@ -53,42 +49,7 @@ _EFFORT_TOKENS = ((1024, "minimal"), (4096, "low"), (16384, "medium"))
 class OpenAIProvider(OpenAIBatches):
     """`engine.ports.ai_providers.BatchProvider` over an OpenAI-compatible address."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._wire = Wire(endpoint)
-
-    @property
-    def name(self) -> str:
-        return self._endpoint.provider
-
-    async def generate(self, request: TextRequest) -> TextAnswer:
-        guess = guessed_tokens(request)
-
-        async def ask(without: frozenset[str]) -> Json:
-            return await self._wire.json(self._chat(request, without, guess))
-
-        answer = self.read(await ask_acceptably(self.name, request.model, _SIGNS, ask))
-        self._wire.correct(guess, used_tokens(answer, guess))
-        return answer
-
-    async def stream(self, request: TextRequest) -> AsyncIterator[Piece | TextAnswer]:
-        guess = guessed_tokens(request)
-
-        async def begin(without: frozenset[str]) -> AsyncIterator[Json]:
-            extra = {"stream": True, "stream_options": {"include_usage": True}}
-            return await begun(self._wire.events(self._chat(request, without, guess, extra)))
-
-        events = await ask_acceptably(self.name, request.model, _SIGNS, begin)
-        gathered = _Gathered(self.name)
-        try:
-            async for event in events:
-                if piece := gathered.take(event):
-                    yield piece
-        finally:
-            await closed(events)
-        if answer := gathered.answer():
-            self._wire.correct(guess, used_tokens(answer, guess))
-            yield answer
+    SIGNS = _SIGNS
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
         return await in_portions(request, MOST_TEXTS, self._embed)
@@ -110,9 +71,14 @@ class OpenAIProvider(OpenAIBatches):
         key = self._endpoint.key()
         return {"authorization": f"Bearer {key}"} if key else {}
 
-    def _chat(self, request: TextRequest, without: frozenset[str], guess: int, extra: Json = None) -> Ask:
-        body = {**self.body(request, without), **(extra or {})}
+    def ask_for(self, request: TextRequest, without: frozenset[str], *, stream: bool = False) -> Ask:
+        streamed = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        body = {**self.body(request, without), **streamed}
+        guess = guessed_tokens(request)
         return Ask("POST", "/chat/completions", body, request.model, self.headers(), request.timeout, guess)
+
+    def gathering(self) -> Gathering:
+        return _Gathered(self.name)
 
     def body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         """The request as the API takes it."""
@@ -136,7 +102,6 @@ class OpenAIProvider(OpenAIBatches):
         return over(body, request.options)
 
     def read(self, found: Json) -> TextAnswer:
-        """An answer in the API's own form."""
         found = taken(self.name, found)
         if found.get("error"):
             raise error_within(self.name, found["error"])
@@ -156,40 +121,21 @@ class OpenAIProvider(OpenAIBatches):
         )
 
 
-class _Gathered:
-    """A streamed answer, as far as it came."""
-
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
-        self._finish: str | None = None
-        self._usage: Usage | None = None
-        self._model: str | None = None
-
+class _Gathered(Gathering):
     def take(self, event: Json) -> Piece | None:
-        event = taken(self._provider, event)
+        event = taken(self.provider, event)
         if event.get("error"):
-            raise error_within(self._provider, event["error"])
-        self._model = event.get("model") or self._model
-        self._usage = _usage(event.get("usage")) or self._usage
+            raise error_within(self.provider, event["error"])
+        self.model = event.get("model") or self.model
+        self.usage = _usage(event.get("usage")) or self.usage
         choices = event.get("choices") or []
         if not choices:
             return None
         delta = choices[0].get("delta") or {}
-        self._finish = choices[0].get("finish_reason") or self._finish
+        if word := choices[0].get("finish_reason"):
+            self.finish = _finish(word)
         text = delta.get("content") or delta.get("refusal") or ""
-        thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        self._texts.append(text)
-        self._thoughts.append(thought)
-        return Piece(text, thought) if text or thought else None
-
-    def answer(self) -> TextAnswer | None:
-        """None when the stream ended too early."""
-        if self._finish is None:
-            return None
-        thoughts = "".join(self._thoughts) or None
-        return TextAnswer("".join(self._texts), self._usage, _finish(self._finish), self._model, thoughts)
+        return self.piece(text, delta.get("reasoning_content") or delta.get("reasoning") or "")
 
 
 def _messages(turns: Sequence[Turn]) -> list[Json]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
-from engine.ai.endpoint import Endpoint
-from engine.ai.http import Ask, Wire
+from engine.ai.http import Ask
 from engine.ai.providers.adapting import packed, refused_by, segment, taken
+from engine.ai.providers.over_http import ProviderOverHttp
 from engine.ai.refusals import error_within
 from engine.definition.ai import BatchStatus
 from engine.errors import AIError
 from engine.model.json import Json, loads
-from engine.ports.ai_providers import BatchAnswer, TextAnswer, TextRequest
+from engine.ports.ai_providers import BatchAnswer, TextRequest
 
 _STATES: dict[str, Literal["pending", "processing", "completed", "failed"]] = {
     "validating": "pending",
@@ -27,11 +27,8 @@ _STATES: dict[str, Literal["pending", "processing", "completed", "failed"]] = {
 }
 
 
-class OpenAIBatches(ABC):
+class OpenAIBatches(ProviderOverHttp):
     """The half of the adapter that speaks of batches."""
-
-    _endpoint: Endpoint
-    _wire: Wire
 
     @abstractmethod
     def headers(self) -> dict[str, str]:
@@ -40,10 +37,6 @@ class OpenAIBatches(ABC):
     @abstractmethod
     def body(self, request: TextRequest, without: frozenset[str]) -> dict[str, Json]:
         """The request as the API takes it."""
-
-    @abstractmethod
-    def read(self, found: Json) -> TextAnswer:
-        """An answer in the API's own form."""
 
     async def submit(self, requests: Sequence[tuple[str, TextRequest]]) -> BatchStatus:
         line = {"method": "POST", "url": "/v1/chat/completions"}
@@ -56,13 +49,13 @@ class OpenAIBatches(ABC):
             files={"file": ("requests.jsonl", content, "application/jsonl")},
             fields={"purpose": "batch"},
         )
-        file_id = str(taken(self._endpoint.provider, await self._wire.json(upload)).get("id"))
+        file_id = str(taken(self.name, await self._wire.json(upload)).get("id"))
         body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         made = await self._wire.json(Ask("POST", "/batches", body, requests[0][1].model, self.headers()))
-        return self._status(taken(self._endpoint.provider, made))
+        return self._status(taken(self.name, made))
 
     def _acceptable(self, request: TextRequest) -> dict[str, Json]:
-        return self.body(request, refused_by(self._endpoint.provider, request.model))
+        return self.body(request, refused_by(self.name, request.model))
 
     async def batch(self, model: str, batch_id: str) -> BatchStatus:
         return self._status(await self._found(model, batch_id))
@@ -79,7 +72,7 @@ class OpenAIBatches(ABC):
 
     async def _found(self, model: str, batch_id: str) -> dict[str, Json]:
         ask = Ask("GET", f"/batches/{segment(batch_id)}", None, model, self.headers())
-        return taken(self._endpoint.provider, await self._wire.json(ask))
+        return taken(self.name, await self._wire.json(ask))
 
     def _status(self, found: dict[str, Json]) -> BatchStatus:
         word = str(found.get("status"))
@@ -90,7 +83,7 @@ class OpenAIBatches(ABC):
         return BatchStatus(
             id=str(found.get("id")),
             status=status,
-            provider=self._endpoint.provider,
+            provider=self.name,
             error=_error(found, word) if status == "failed" else None,
             total=counts.get("total"),
             done=(counts.get("completed") or 0) + (counts.get("failed") or 0),
