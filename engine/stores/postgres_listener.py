@@ -96,6 +96,9 @@ class Listener:
                 if time.monotonic() - said >= 1.0:
                     said = time.monotonic()
                     log.debug("waking up goes by the clock only: %s", unavailable(error))
+                if connection is not None:
+                    # Whoever waits would hear nothing any more: let them look whether the database is there.
+                    self._watches.wake_all()
             finally:
                 drop(connection)
             if time.monotonic() - began > LONGEST_PAUSE:

@@ -167,3 +167,10 @@ def test_r15_how_fresh_the_data_is_is_never_cut() -> None:
         assert "worker:" in shown
         assert len(shown) <= width
     assert "CRASH_LIMIT" in whole(lost, 130).plain
+
+
+async def test_what_stands_there_is_not_said_again() -> None:
+    async with opened(FakeGateway()) as (app, pilot):
+        for text in ("the database is away", "something else", "the database is away"):
+            app.tell(text)
+        await until(pilot, lambda: toasts(app) == ["the database is away", "something else"], "each once")

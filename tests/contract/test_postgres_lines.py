@@ -70,6 +70,27 @@ async def test_a_listener_whose_line_is_open_and_dead_comes_back(
     await store.close()
 
 
+async def test_a_broken_line_wakes_whoever_waits(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can listen any more: a reader finds out at once that the database is gone, and not at its next look."""
+    store = store_at(postgres_url)
+    watch = store.watch()
+    assert await watch.wait(PATIENCE), "listening counts as news"
+
+    def refused(*_: Any) -> None:
+        raise OSError("refused")
+
+    monkeypatch.setattr(postgres_listener, "connect", refused)
+    monkeypatch.setattr(postgres_listener, "CHECK_SECONDS", 2 * PATIENCE)
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        ended = other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        ).fetchall()
+    assert ended == [(True,)]
+    assert await watch.wait(PATIENCE)
+    await store.close()
+
+
 async def test_a_listener_of_an_absent_server_tries_on_and_says_so_once_a_second(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

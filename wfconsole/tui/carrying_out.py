@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import App
@@ -32,6 +34,8 @@ class CarryingOut(App[None]):
     """The bulk action under way, or the last one."""
     last_twin = ""
     """The command line that does what was done last."""
+    _told: Mapping[str, float] = {}
+    """Until when a toast stands there (monotonic seconds), by its text."""
 
     def source(self) -> Gateway:
         """The gateway as it is connected now; raises `StoreUnavailable` when it is not."""
@@ -96,8 +100,11 @@ class CarryingOut(App[None]):
         self.tell(copied.said, severity="information" if copied.done else "warning")
 
     def tell(self, text: str, *, severity: SeverityLevel = "information") -> None:
-        """A toast; nothing in the text is read as markup."""
-        self.notify(safe_text(text, multiline=True, limit=600), severity=severity, timeout=TOAST, markup=False)
+        """A toast, unless it stands there already; nothing in the text is read as markup."""
+        said, now = safe_text(text, multiline=True, limit=600), time.monotonic()
+        if self._told.get(said, 0.0) <= now:
+            self._told = {text: until for text, until in self._told.items() if until > now} | {said: now + TOAST}
+            self.notify(said, severity=severity, timeout=TOAST, markup=False)
 
     def tell_done(self, text: str, twin: str) -> None:
         """What was done, and the command line that does the same."""
