@@ -45,17 +45,16 @@ class RunWindow:
         self.want_more = False
         self._rows: list[RunSummary] = []
         self._next: str | None = None
+        self._torn = False
 
     async def refresh(self, reader: RunReader, cursor_id: str | None) -> RunRows:
         """Read the head, the surroundings of the cursor, and the next page if it was wanted."""
         if self.sort != NEWEST:
             return await self._sorted_anew(reader)
         head = await reader.runs(self.filter, PageRequest(limit=HEAD))
-        tail = self._older_than(head)
+        tail = await self._tail(reader, head, cursor_id)
         if not tail:
-            self._next = head.next_cursor
-        elif near := _around(tail, cursor_id):
-            tail = _renewed(tail, near, await self._again(reader, near))
+            self._torn, self._next = False, head.next_cursor
         if self.want_more and self._next is not None and len(tail) < MOST:
             page = await reader.runs(self.filter, PageRequest(limit=HEAD, cursor=self._next))
             known = {row.id for row in (*head.items, *tail)}
@@ -74,11 +73,27 @@ class RunWindow:
         self._rows = list(page.items)
         return RunRows(tuple(self._rows), page.next_cursor is not None and limit < MOST_SORTED)
 
-    def _older_than(self, head: Page[RunSummary]) -> list[RunSummary]:
-        if head.next_cursor is None or not head.items or len(self._rows) <= HEAD:
+    async def _tail(self, reader: RunReader, head: Page[RunSummary], cursor_id: str | None) -> list[RunSummary]:
+        """What is kept of the loaded rows beyond the head, those about the cursor renewed.
+
+        More runs than the head takes may have come at once. Between it and what is kept is a gap then, which lasts
+        until the cursor is in the head: the rows it stands among are not taken from under it.
+        """
+        known = {row.id for row in head.items}
+        if head.next_cursor is None or not known:
             return []
-        known, last = {row.id for row in head.items}, head.items[-1].created_at
-        return [row for row in self._rows if row.created_at <= last and row.id not in known]
+        self._torn = self._torn or (bool(self._rows) and known.isdisjoint(row.id for row in self._rows))
+        if cursor_id in known and (self._torn or len(self._rows) <= HEAD):
+            return []
+        last = head.items[-1].created_at
+        tail = [row for row in self._rows if row.created_at <= last and row.id not in known]
+        near = _around(tail, cursor_id)
+        if not near:
+            return tail if len(self._rows) > HEAD and not self._torn else []
+        fresh = await self._again(reader, near)
+        if self._torn and cursor_id not in fresh:
+            return []
+        return _renewed(tail, near, fresh)
 
     async def _again(self, reader: RunReader, near: Sequence[str]) -> dict[str, RunSummary]:
         if self.filter.ids is not None:
