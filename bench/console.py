@@ -117,14 +117,29 @@ class ConsoleBench:
             before = self._cursor(terminal)
             writer.start()
             cpu, written = terminal.watch(self._sizes.updating)
+            waits = [1000 * self._moved(terminal, key) for _ in range(self._sizes.keys // 2) for key in "jk"]
             writer.stop()
             terminal.drain(1.0)
             moved = float(self._cursor(terminal) != before)
             self._figure(f"cursor moved, {UPDATES} updates/s (0)", "runs", [moved], updates=writer.written)
             self._figure(f"CPU, {UPDATES} updates/s (under 15)", "% of a core", [100 * cpu])
             self._figure(f"output, {UPDATES} updates/s", "bytes/s", [written])
+            self._figure(
+                f"key answered, {UPDATES} updates/s, p95 (under 30)",
+                "ms", [percentile(waits, 0.95)], p50=statistics.median(waits),
+            )  # fmt: skip
         finally:
             terminal.close()
+
+    def _moved(self, terminal: Terminal, key: str) -> float:
+        """Seconds until the cursor stands elsewhere; what is painted besides is no answer."""
+        before, began = self._cursor(terminal), time.perf_counter()
+        terminal.send(key)
+        self._wait(terminal, lambda: self._cursor(terminal) != before)
+        waited = time.perf_counter() - began
+        # Keys come at any time of a frame.
+        terminal.watch(0.13)
+        return waited
 
     def _cursor(self, terminal: Terminal) -> tuple[int, str]:
         """Screen line and run of the cursor."""
