@@ -21,6 +21,7 @@ from wfconsole.formatting import TimeMode, count
 from wfconsole.tui.layout.letter_rows import COLUMNS, key_of, letter_parts, rows_of
 from wfconsole.tui.screens.letters_dialog import Chosen, LetterReading, LettersDialog
 from wfconsole.tui.screens.live import LiveScreen, bindings_of
+from wfconsole.tui.teaching import among_letters
 from wfconsole.tui.widgets.line import Line, Part, line_of
 from wfconsole.tui.widgets.line_table import LineTable
 
@@ -121,6 +122,8 @@ class DeadLettersScreen(LiveScreen):
             parts.append(("   no live worker delivers: a replay would wait", "$status-retrying"))
         if self._progress:
             parts.append((f"   {self._progress}", "$status-running"))
+        elif self.console.settings.demo and (hint := among_letters(total)):
+            parts.append((f"   {hint}", "$status-retrying"))
         self.query_one("#note", Line).show(line_of(*parts))
 
     # -- moving ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from textual.message import Message
 
 from engine.errors import RunNotFound
 from engine.inspector import FailureView, RunFilter, RunSummary
-from engine.model.status import TERMINAL_RUN, RunStatus
+from engine.model.status import TERMINAL_RUN
 from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
 from wfconsole.formatting import TimeMode
@@ -23,6 +23,7 @@ from wfconsole.tui.runs_view import RunsView
 from wfconsole.tui.screens.live import bindings_of
 from wfconsole.tui.screens.run_marks import RunMarks
 from wfconsole.tui.screens.run_views import RunViews
+from wfconsole.tui.teaching import among_runs
 from wfconsole.tui.widgets.bulk_line import BulkLine
 from wfconsole.tui.widgets.cause_table import MOST as MOST_CAUSES
 from wfconsole.tui.widgets.cause_table import CauseTable
@@ -180,11 +181,8 @@ class RunsScreen(RunViews, RunMarks):
     def _hint(self) -> str:
         """What somebody new may try next: the demonstration says it."""
         overview = self.console.overview
-        if not self.console.settings.demo or overview is None or not overview.counts.get(RunStatus.FAILED):
-            return ""
-        if self.view == RunsView():
-            return "some failed: v, then f shows why   "
-        return "enter shows its runs, F or R runs them again   " if self.view.kind == "causes" else ""
+        hint = among_runs(self.view, overview) if self.console.settings.demo and overview is not None else ""
+        return f"{hint}   " if hint else ""
 
     def _paint_causes_note(self, number: int) -> None:
         words = "no failed run" if not number else f"{formatting.count(number)} cause{'' if number == 1 else 's'}"
