@@ -140,6 +140,9 @@ class ReadStore(Protocol):
     ) -> Slice[EventRecord]:
         """Events given up and not discarded, the latest first; `prefix` is of their ids."""
 
+    def dead_letters_of(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """How many dead letters each of the runs has; a run without any is left out."""
+
     def dead_letter_groups(self, limit: int) -> list[LetterGroup]:
         """Up to `limit` groups of dead letters with one cause and sink, the largest first."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
 from wfconsole.formatting import TimeMode
 from wfconsole.tui.feed import Link
+from wfconsole.tui.layout.attention import reasons
 from wfconsole.tui.run_window import RunRows, RunWindow
 from wfconsole.tui.runs_view import RunsView
 from wfconsole.tui.screens.live import bindings_of
@@ -59,8 +60,10 @@ class RunsScreen(RunViews, RunMarks):
             rows: RunRows | None,
             preview: Preview | None,
             causes: Sequence[FailureView] | None = None,
+            reasons: Mapping[str, str] | None = None,
         ) -> None:
             super().__init__()
+            self.reasons = reasons
             self.window, self.rows, self.preview, self.causes = window, rows, preview, causes
 
     def __init__(self) -> None:
@@ -69,6 +72,7 @@ class RunsScreen(RunViews, RunMarks):
         self._painted_window: RunWindow | None = None
         self._preview: Preview | None = None
         self._rows: RunRows | None = None
+        self._reasons: Mapping[str, str] | None = None
 
     def body(self) -> ComposeResult:
         ascii_only = self.console.settings.ascii
@@ -108,11 +112,20 @@ class RunsScreen(RunViews, RunMarks):
             found = await gateway.inspector.failures(window.filter)
             return self.Snapshot(window, None, None, found.items)
         rows = self._rows
+        why = self._reasons
         if news or rows is None or window is not self._painted_window or window.want_more:
             rows = await window.refresh(gateway.inspector, table.cursor_id)
+            why = await self._why(gateway, window, rows)
         cursor = table.cursor_id or (rows.rows[0].id if rows.rows else None)
         shown = cursor if preview.display else None
-        return self.Snapshot(window, rows, await self._look_at(gateway, shown))
+        return self.Snapshot(window, rows, await self._look_at(gateway, shown), reasons=why)
+
+    async def _why(self, gateway: Gateway, window: RunWindow, rows: RunRows) -> Mapping[str, str] | None:
+        """Why each run is listed, where runs are for different reasons."""
+        if not window.filter.attention:
+            return None
+        dead = await gateway.inspector.dead_letters_of([row.id for row in rows.rows])
+        return reasons(rows.rows, dead)
 
     async def _look_at(self, gateway: Gateway, run_id: str | None) -> Preview | None:
         if run_id is None:
@@ -136,9 +149,11 @@ class RunsScreen(RunViews, RunMarks):
             return
         fresh = self._painted_window is not self.window
         shown, self._painted_window, self._rows = self._rows, self.window, message.rows
+        self._reasons = message.reasons
         empty = NO_RUNS if self.view == RunsView() else ALL_WELL if self.view.kind == "attention" else NO_MATCH
         self._say_instead(empty)
         if fresh or message.rows is not shown:
+            table.set_reasons(message.reasons)
             table.set_rows(message.rows.rows, now=now, has_more=message.rows.has_more, fresh=fresh)
         self._preview = message.preview
         self._paint_preview()
