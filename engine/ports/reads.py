@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Protocol
 
@@ -208,11 +208,12 @@ class ReadStore(Protocol):
         until: datetime | None,
         criteria: RunFilter | None,
         limit: int,
+        zone: tzinfo = UTC,
     ) -> list[CostSum]:
         """AI calls summed by these keys, the dearest first; with `criteria` only those of runs that match. `since` is
         included, `until` not.
 
-        Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
+        Keys: model, provider, workflow, stage, topic, run, day (of `zone`). Raises `InvalidInput` for another.
         """
 
     def ai_calls(self, criteria: CallFilter, page: PageRequest, *, brief: bool) -> Slice[AICallRecord]:
