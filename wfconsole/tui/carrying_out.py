@@ -30,6 +30,8 @@ class CarryingOut(App[None]):
     feed: Feed
     bulk: BulkWork | None = None
     """The bulk action under way, or the last one."""
+    letters_under_way = ""
+    """How far a bulk action on dead letters is; empty without one."""
     last_twin = ""
     """The command line that does what was done last."""
 
@@ -63,6 +65,13 @@ class CarryingOut(App[None]):
         """Do it in the background; one at a time."""
         self.bulk = BulkWork(plan, self.refresh_frame)
         self.run_worker(self._do_bulk(self.bulk), group="bulk", exclusive=True)
+
+    @property
+    def under_way(self) -> str:
+        """The bulk action, on runs or dead letters, that quitting would stop, in words; empty without one."""
+        if self.bulk is not None and self.bulk.report is None:
+            return self.bulk.line
+        return self.letters_under_way
 
     async def _do_bulk(self, work: BulkWork) -> None:
         report = await work.run()
