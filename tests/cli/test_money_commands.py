@@ -49,6 +49,9 @@ def test_costs_by_several_keys(cli: Cli, asked: str) -> None:
     assert run["total_cost"] > 0
     assert isinstance(row["cost"], float)
     assert "offline/demo" in cli("costs", "--by", "model").out
+    told = cli("costs", "--by", "model,stage", "--ascii").out
+    assert "offline/demo . ask" in told
+    assert told.isascii()
     assert cli("costs", "--by", "colour").code == 2
     assert cli("costs", "--filter", "wf:nothing", "--json").json["items"] == []
     assert cli("costs", "--until", "2020-01-01", "--json").json["items"] == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from textual.app import App
 from textual.notifications import SeverityLevel
 
 from engine.errors import EngineError, StoreUnavailable
@@ -14,6 +13,7 @@ from wfconsole import formatting
 from wfconsole.actions import Answer, Operation, shortfall
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import clipboard
+from wfconsole.tui.ascii_lines import Drawing
 from wfconsole.tui.bulk_work import BulkPlan, BulkWork
 from wfconsole.tui.feed import Feed
 
@@ -24,7 +24,7 @@ TOAST = 6.0
 S = TypeVar("S", bound=RunSummary | EventView)
 
 
-class CarryingOut(App[None]):
+class CarryingOut(Drawing):
     """The part of the console about actions."""
 
     feed: Feed
