@@ -172,7 +172,7 @@ RULES: dict[int, tuple[str, str]] = {
     ),
     17: (
         "Status is shape, word and colour",
-        "signs_and_words_tell_states_apart signs_take_one_cell ascii_draws_no_glyph_beyond_ascii",
+        "signs_and_words_tell_states_apart signs_take_one_cell",
     ),
     18: ("Themes", "the_shipped_themes_are_complete every_theme_paints"),
     19: (

@@ -330,7 +330,7 @@ def _one_sink(given: EventSink | Sequence[EventSink] | None, plugins: tuple[Plug
     """Plugins are one sink beside the others."""
     sinks = [] if given is None else list(given) if isinstance(given, Sequence) else [given]
     if plugins:
-        sinks.insert(0, PluginRunner(plugins))
+        sinks.insert(0, PluginRunner(plugins, max(plugin.max_retries for plugin in plugins)))
     return FanOut(sinks) if len(sinks) > 1 else next(iter(sinks), None)
 
 

@@ -252,4 +252,6 @@ flaky_import_notifier = define_plugin(
     name="Flaky import notifier",
     on=["workflow:completed", "workflow:failed"],
     handle=notify,
+    # A folder that is missing is not made by waiting: soon give up, and be a dead letter.
+    max_retries=2,
 )

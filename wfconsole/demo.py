@@ -95,19 +95,20 @@ def prepare(settings: Settings, source: Path) -> Demo:
 def first_runs(demo: Demo, *, delay_ms: int) -> list[CreateRun]:
     """What the demonstration begins with: something of everything, failures included."""
     paced = {"delay_ms": delay_ms}
-    imports: list[tuple[str, dict[str, Any]]] = [
-        ("stock-north.csv", {"fail_times": 3}),
-        ("stock-south.csv", {"bad_rows": 3}),
-        ("stock-west.csv", {"fail_times": 1}),
+    imports: list[tuple[str, dict[str, Any], int]] = [
+        ("stock-north.csv", {"fail_times": 3}, delay_ms // 4),
+        # It fails at once, so that whoever has just come sees a failure, and soon its dead letter.
+        ("stock-south.csv", {"bad_rows": 3}, 0),
+        ("stock-west.csv", {"fail_times": 1}, delay_ms // 4),
     ]
     runs = [
         _create(
             "flaky-import",
             {"source": source, "rows": 120},
-            {"fetch-rows": {"delay_ms": delay_ms // 4}, "validate-rows": ask, "load-rows": paced},
+            {"fetch-rows": {"delay_ms": fetch_ms}, "validate-rows": ask, "load-rows": paced},
             priority=8,
         )
-        for source, ask in imports
+        for source, ask, fetch_ms in imports
     ]
     digest = {"seconds_to_ready": max(delay_ms / 100, 0.5), "poll_seconds": max(delay_ms / 1000, 0.2)}
     runs.append(

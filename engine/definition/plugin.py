@@ -22,11 +22,13 @@ class Plugin:
     name: str
     on: frozenset[str]
     handle: Handle
+    max_retries: int = 3
 
 
-def define_plugin(id: str, name: str, on: Iterable[str], handle: Handle) -> Plugin:
+def define_plugin(id: str, name: str, on: Iterable[str], handle: Handle, max_retries: int = 3) -> Plugin:
     """A plugin for the event types `on`; `handle` is plain or a coroutine function, and raising means
-    try again.
+    try again. `max_retries`: deliveries, at least one, before an event is a dead letter; the plugins of a process
+    are one sink, in which the largest number counts.
 
     Raises `DefinitionError` for unknown event types, naming the nearest.
     """
@@ -42,4 +44,6 @@ def define_plugin(id: str, name: str, on: Iterable[str], handle: Handle) -> Plug
         raise DefinitionError(f"plugin {id!r}: unknown event type {unknown!r}; {meant}")
     if not callable(handle):
         raise DefinitionError(f"plugin {id!r}: {handle!r} can't be called")
-    return Plugin(id, name, types, handle)
+    if max_retries < 1:
+        raise DefinitionError(f"plugin {id!r}: max_retries is at least 1, not {max_retries!r}")
+    return Plugin(id, name, types, handle, max_retries)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from engine.errors import EngineError, InvalidInput, Problem, RunNotFound
 from engine.inspector.history import cost_row
@@ -122,15 +122,16 @@ class MoneyInspector:
         since: datetime | None = None,
         until: datetime | None = None,
         filter: RunFilter | None = None,  # noqa: A002
+        zone: tzinfo = UTC,
     ) -> Page[CostRow]:
-        """AI calls summed by model, provider, workflow, stage, topic, run, day, or several with commas.
+        """AI calls summed by model, provider, workflow, stage, topic, run, day (of `zone`), or several with commas.
 
         The dearest first, at most 10,000 rows; `filter` takes only calls of runs that match.
         """
         keys = _keys(by)
 
         def read(reads: ReadStore) -> Page[CostRow]:
-            sums = reads.costs(keys, since=since, until=until, criteria=filter, limit=MOST_COST_ROWS)
+            sums = reads.costs(keys, since=since, until=until, criteria=filter, limit=MOST_COST_ROWS, zone=zone)
             return Page[CostRow](items=list(map(cost_row, sums)))
 
         return await self._persistence.read(read)
@@ -142,6 +143,7 @@ class MoneyInspector:
         since: datetime,
         until: datetime | None = None,
         filter: RunFilter | None = None,  # noqa: A002
+        zone: tzinfo = UTC,
     ) -> Page[CostComparison]:
         """As `costs`, each row beside that of the period before, which is as long and ends where this one begins.
 
@@ -152,8 +154,9 @@ class MoneyInspector:
         def read(reads: ReadStore) -> Page[CostComparison]:
             end = until or reads.now
             before = since - (end - since)
-            now = reads.costs(keys, since=since, until=until, criteria=filter, limit=MOST_COST_ROWS)
-            then = reads.costs(keys, since=before, until=since, criteria=filter, limit=MOST_COST_ROWS)
+            asked: dict[str, Any] = {"criteria": filter, "limit": MOST_COST_ROWS, "zone": zone}
+            now = reads.costs(keys, since=since, until=until, **asked)
+            then = reads.costs(keys, since=before, until=since, **asked)
             return Page[CostComparison](items=_compared(now, then))
 
         if since >= (until or datetime.max.replace(tzinfo=since.tzinfo)):

@@ -102,6 +102,10 @@ class PlacesInspector:
 
         return await self._persistence.read(read)
 
+    async def dead_letters_of(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """How many dead letters each of these runs has; a run without any is left out."""
+        return await self._persistence.read(lambda reads: reads.dead_letters_of(run_ids))
+
     async def events_by_id(self, event_ids: Sequence[str]) -> list[EventView]:
         """These events, whatever became of them, by id; unknown ids are left out."""
 

@@ -20,7 +20,7 @@ from engine.ports.sink import EventSink
 
 DEFAULT_MAX_RETRIES = 3
 EMIT_SECONDS = 30.0
-_BACKOFF = RetryPolicy(initial_delay=timedelta(seconds=1), max_delay=timedelta(seconds=60), jitter=False)
+BACKOFF = RetryPolicy(initial_delay=timedelta(seconds=1), max_delay=timedelta(seconds=60), jitter=False)
 
 States = Mapping[tuple[str, str], SinkDeliveryRecord]
 """What is known by (event id, sink id); nothing is known of an event a sink never had."""
@@ -84,7 +84,7 @@ async def _at_one(
         at.error = error
         failed = before._replace(retry_count=before.retry_count + 1, last_error=error)
         if failed.retry_count < allowed:
-            pause = backoff(_BACKOFF, failed.retry_count, random.random())  # noqa: S311
+            pause = backoff(BACKOFF, failed.retry_count, random.random())  # noqa: S311
             at.held_until = now + pause
             at.states[event.id] = failed._replace(next_attempt_at=at.held_until)
             break

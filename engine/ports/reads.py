@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Protocol
 
@@ -140,6 +140,9 @@ class ReadStore(Protocol):
     ) -> Slice[EventRecord]:
         """Events given up and not discarded, the latest first; `prefix` is of their ids."""
 
+    def dead_letters_of(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """How many dead letters each of the runs has; a run without any is left out."""
+
     def dead_letter_groups(self, limit: int) -> list[LetterGroup]:
         """Up to `limit` groups of dead letters with one cause and sink, the largest first."""
 
@@ -205,11 +208,12 @@ class ReadStore(Protocol):
         until: datetime | None,
         criteria: RunFilter | None,
         limit: int,
+        zone: tzinfo = UTC,
     ) -> list[CostSum]:
         """AI calls summed by these keys, the dearest first; with `criteria` only those of runs that match. `since` is
         included, `until` not.
 
-        Keys: model, provider, workflow, stage, topic, run, day (UTC). Raises `InvalidInput` for another.
+        Keys: model, provider, workflow, stage, topic, run, day (of `zone`). Raises `InvalidInput` for another.
         """
 
     def ai_calls(self, criteria: CallFilter, page: PageRequest, *, brief: bool) -> Slice[AICallRecord]:

@@ -242,9 +242,15 @@ def test_reports_and_keys(there: World) -> None:
 
 
 def test_operators_answers(there: World) -> None:
-    assert there.call("pause", "flaky-import", "--reason", "x", "--json").json == {"paused": True}
-    assert there.call("resume", "flaky-import", "--json").json == {"paused": False}
-    assert set(there.call("note", there.names["ok"], "seen", "--json").json) == {"written"}
+    for words, target in [
+        (("pause", "flaky-import", "--reason", "x"), "flaky-import"),
+        (("resume", "flaky-import"), "flaky-import"),
+        (("note", there.names["ok"], "seen"), there.names["ok"]),
+    ]:
+        report = there.call(*words, "--json").json
+        assert set(report) == set(REPORT.split()), words
+        assert (report["done"], report["skipped"], report["failed"]) == (1, 0, 0)
+        assert report["items"] == [{"id": target, "result": "done", "reason": None}]
     assert set(there.call("poll", there.names["waiting"], "--json").json) == set(REPORT.split())
     dispatched = there.call("dispatch", '{"type": "workflow.resume", "workflow_id": "flaky-import"}')
     assert dispatched.json == {"paused": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,30 @@ def test_costs_by_several_keys(cli: Cli, asked: str) -> None:
     assert run["total_cost"] > 0
     assert isinstance(row["cost"], float)
     assert "offline/demo" in cli("costs", "--by", "model").out
+    told = cli("costs", "--by", "model,stage", "--ascii").out
+    assert "offline/demo . ask" in told
+    assert told.isascii()
     assert cli("costs", "--by", "colour").code == 2
     assert cli("costs", "--filter", "wf:nothing", "--json").json["items"] == []
     assert cli("costs", "--until", "2020-01-01", "--json").json["items"] == []
+
+
+def test_days_are_those_of_the_zone_and_the_table_says_which(cli: Cli, asked: str, here: Path) -> None:
+    late = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    connection = sqlite3.connect(here / "runs.db")
+    connection.execute("UPDATE ai_calls SET created_at = ?", (int(late.timestamp()) * 1_000_000,))
+    connection.commit()
+    connection.close()
+    for zone, day in (("utc", "2026-11-22"), ("Europe/Berlin", "2026-11-23"), ("America/New_York", "2026-11-22")):
+        (row,) = cli("costs", "--by", "day", "--tz", zone, "--json").json["items"]
+        assert row["key"] == day
+        assert row["keys"] == [day]
+        told = cli("costs", "--by", "workflow,day", "--tz", zone).out
+        assert f"WORKFLOW,DAY ({'UTC' if zone == 'utc' else zone})" in told
+        assert f"asking · {day}" in told
+    compared = cli("costs", "--by", "day", "--since", "2026-11-20", "--compare", "previous", "--tz", "Europe/Berlin")
+    assert "DAY (Europe/Berlin)" in compared.out
+    assert "2026-11-23" in compared.out
 
 
 def test_costs_beside_the_period_before(cli: Cli, asked: str, here: Path) -> None:

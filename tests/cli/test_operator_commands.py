@@ -28,7 +28,7 @@ def test_pause_and_resume(cli: Cli) -> None:
     ]
     assert cli("worker", "--once").code == 0
     assert cli("show", run_id, "--json").json["status"] == "PENDING"
-    assert cli("resume", "document-processor", "--json").json == {"paused": False}
+    assert cli("resume", "document-processor", "--json").json["items"][0]["id"] == "document-processor"
     assert cli("worker", "--once").code == 0
     assert cli("show", run_id, "--json").json["status"] == "COMPLETED"
     assert cli("pause", "nowhere").code == 3
@@ -95,9 +95,12 @@ def test_polling_and_giving_up(cli: Cli) -> None:
     waiting = [stage["stage_id"] for stage in shown["stages"] if stage["status"] == "SUSPENDED"]
     assert waiting, shown["stages"]
     assert cli("poll", run_id).code == 0
-    assert cli("give-up", run_id, "--stage", waiting[0], "--reason", "the provider lost it", "--json").json == {
-        "failed": True
-    }
+    lost = ("give-up", run_id, "--stage", waiting[0], "--reason", "the provider lost it", "--json")
+    report = cli(*lost).json
+    assert report["items"] == [{"id": run_id, "result": "done", "reason": None}]
+    assert (report["done"], report["skipped"], report["failed"]) == (1, 0, 0)
+    report = cli(*lost).json
+    assert report["items"] == [{"id": run_id, "result": "skipped", "reason": "it had failed already"}]
     run = cli("show", run_id, "--json").json
     assert (run["status"], run["error_code"]) == ("FAILED", "GIVEN_UP")
     assert cli("poll", run_id).code == 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,6 +111,10 @@ class FakePlaces:
             )
             for key, events in sorted(groups.items(), key=lambda group: -len(group[1]))
         ]
+
+    async def dead_letters_of(self, run_ids: Sequence[str]) -> dict[str, int]:
+        await self._answer()
+        return Counter(event.run_id for event in self.letters if event.run_id in set(run_ids))
 
     async def events_by_id(self, event_ids: Sequence[str]) -> list[EventView]:
         await self._answer()

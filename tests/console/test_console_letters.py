@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from console_pilot import dialog_open, opened, screen_text, toasts, until
 from console_samples import NOON, dead_letter
 from fake_gateway import FakeGateway
@@ -247,6 +248,45 @@ async def test_key_escape_stops_a_replay_between_two_letters() -> None:
         await pilot.press("escape")
         await until(pilot, lambda: "replaying" not in screen_text(app), "the end")
         assert any("stopped after 1 of 30" in text for text in toasts(app))
+
+
+@pytest.mark.parametrize("place", ["4", "1"])
+async def test_quitting_in_the_middle_of_a_replay_asks_wherever_one_is(place: str) -> None:
+    found = gateway(30)
+    async with opened(found, place="dlq") as (app, pilot):
+        await at_the_letters(app, pilot, 1)
+        await pilot.press("P")
+        await dialog_open(app, pilot)
+        app.screen.query_one("#pace", Input).value = "1/h"
+        await pilot.press("y")
+        await until(pilot, lambda: "replaying 1 of 30 (escape stops it)" in screen_text(app), "the first one")
+        await pilot.press(place, "ctrl+q")
+        await until(pilot, lambda: "in the middle of a bulk action" in screen_text(app), "the question")
+        await dialog_open(app, pilot)
+        assert "  replaying 1 of 30  " in screen_text(app)
+        await pilot.press("n")
+        assert app.is_running
+        assert app.under_way
+        await pilot.press("ctrl+q")
+        await dialog_open(app, pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: not app.is_running, "the end")
+        assert len(commands(found)) == 1
+
+
+async def test_once_a_replay_is_over_or_stopped_quitting_asks_nothing() -> None:
+    found = gateway(30)
+    async with opened(found, place="dlq") as (app, pilot):
+        await at_the_letters(app, pilot, 1)
+        await pilot.press("P")
+        await dialog_open(app, pilot)
+        app.screen.query_one("#pace", Input).value = "1/h"
+        await pilot.press("y")
+        await until(pilot, lambda: "replaying 1 of 30" in screen_text(app), "the first one")
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.under_way, "the end of it")
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running, "the end")
 
 
 async def test_r12_where_confirmations_are_typed_one_is_typed_too() -> None:

@@ -265,15 +265,6 @@ async def test_enter_opens_the_run_and_q_comes_back() -> None:
         assert table.cursor_id == run_id_of(1)
 
 
-async def test_ascii_draws_no_glyph_beyond_ascii() -> None:
-    settings = Settings(db="sqlite:///demo.db", tz="utc", theme="dark", ascii=True)
-    async with opened(FakeGateway(), settings=settings) as (app, pilot):
-        await rows_shown(app, pilot, 12)
-        await pilot.press("space")
-        drawn = "".join(line for line in screen_text(app))
-        assert not [glyph for glyph in "●◌↻◫✗✓⊘◆▸☠▲" if glyph in drawn]
-
-
 def test_a_detail_is_a_summary_too() -> None:
     """Operations take either: a dialog starts with the row and goes on with the detail."""
     assert issubclass(RunDetail, type(summary(1)))

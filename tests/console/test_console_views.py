@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from console_pilot import opened, rows_shown, screen_text, toasts, until
-from console_samples import NOON, log_line, run_id_of, summary
+from console_samples import NOON, dead_letter, log_line, run_id_of, summary
 from fake_gateway import FakeGateway
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from engine.inspector import FailureView
 from engine.model.status import RunStatus
 from wfconsole.filtering import FIELDS
 from wfconsole.settings import Settings
+from wfconsole.tui.app import WorkflowConsole
 from wfconsole.tui.completion import complete, complete_filter
 from wfconsole.tui.runs_view import RunsView
 from wfconsole.tui.screens.run_logs import RunLogsScreen
@@ -52,6 +54,42 @@ async def test_key_v_needs_attention_asks_for_nothing_else() -> None:
         assert "needs attention (v)" in screen_text(app)
         await pilot.press("escape")
         await until(pilot, lambda: not gateway.inspector.filters[-1].attention, "the way back")
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_key_v_needs_attention_says_why_each_run_is_listed(size: tuple[int, int]) -> None:
+    long = NOON - timedelta(hours=1)
+    rows = [
+        summary(1, RunStatus.COMPLETED),
+        summary(2, RunStatus.FAILED),
+        summary(3, RunStatus.FAILED),
+        summary(4, waiting=True, idle_ms=3_600_000, started_at=long),
+        summary(5, idle_ms=3_600_000, started_at=long, retry_at=None),
+        summary(6, idle_ms=1_000),
+    ]
+    gateway = FakeGateway(rows)
+    gateway.inspector.letters = [dead_letter(at, run_id=run_id_of(number)) for at, number in enumerate((1, 1, 3))]
+    async with opened(gateway, size=size) as (app, pilot):
+        table = await rows_shown(app, pilot, 6)
+        assert "WHY" not in screen_text(app)
+        await pilot.press("v", "n")
+        await until(pilot, lambda: "WHY" in screen_text(app), "the column")
+        lines = {number: row_of(app, number) for number in range(1, 7)}
+        told = ["2 dead letters", "failed", "1 dead letter", "overdue poll", "stuck", "overdue poll"]
+        for number, why in enumerate(told, start=1):
+            assert why in lines[number].split("│")[0], (why, lines[number])
+        assert "✓ ok" in lines[1]
+        gateway.inspector.letters = []
+        gateway.change(summary(1, RunStatus.COMPLETED))
+        await until(pilot, lambda: "dead letter" not in "".join(row_of(app, at) for at in (1, 3)), "the news")
+        await pilot.press("escape")
+        await until(pilot, lambda: "WHY" not in screen_text(app), "the usual columns")
+        assert table.row_count == 6
+
+
+def row_of(app: WorkflowConsole, number: int) -> str:
+    """The line of this run in the table."""
+    return next(line for line in screen_text(app).splitlines() if line[3:11] == run_id_of(number)[:8])
 
 
 async def test_r22_failed_runs_fold_by_cause_and_enter_shows_its_runs() -> None:

@@ -83,10 +83,12 @@ async def test_at_80_columns_whole_workflow_names_stand() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 55, 63, 71, 79, 80, 100, 200])
-def test_columns_fit_any_width(width: int) -> None:
-    columns = run_columns.fitting(width)
+@pytest.mark.parametrize("why", [False, True])
+def test_columns_fit_any_width(width: int, why: bool) -> None:
+    columns = run_columns.fitting(width, why=why)
     taken = run_columns.GUTTER + sum(c.width for c in columns) + run_columns.GAP * (len(columns) - 1)
-    assert taken <= max(width, 38)
+    assert taken <= max(width, 54 if why else 38)
+    assert ("why" in [c.key for c in columns]) == why
     assert [c.key for c in columns][:3] == ["id", "workflow", "status"]
 
 
@@ -272,7 +274,8 @@ async def test_hostile_text_is_shown_and_never_sent() -> None:
 async def test_ascii_only_means_it() -> None:
     rows = [summary("aaaaaaaa", workflow_id="w" * 70)]
     async with opened(rows) as (table, pilot, _):
-        table.set_ascii(True)
+        table.ascii_only = True
+        table.set_time("relative", None)
         table.marks = {"aaaaaaaa"}
         await pilot.pause()
         assert all(line.isascii() for line in screen_text(table))

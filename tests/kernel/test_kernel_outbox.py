@@ -20,6 +20,7 @@ from engine import (
     RunNotFound,
     define_plugin,
 )
+from engine.bootstrap import open_engine
 from engine.kernel import delivering
 from engine.kernel.procedures import outbox_flush
 from engine.plugins import PluginRunner
@@ -339,6 +340,15 @@ async def test_b160_b161_plugins_are_called_in_order_and_all_again_after_a_failu
         "plain workflow:completed",
     ]
     assert {event.delivery for event in await d.events(run_id)} == {"delivered"}
+
+
+async def test_the_plugin_that_allows_most_deliveries_decides_for_all() -> None:
+    hasty = define_plugin("hasty", "Hasty", ["workflow:started"], print, max_retries=1)
+    patient = define_plugin("patient", "Patient", ["workflow:started"], print, max_retries=2)
+    for plugins, allowed in ((hasty,), 1), ((hasty, patient), 2):
+        async with open_engine("sqlite://", plugins=plugins) as engine:
+            assert isinstance(engine.kernel.sink, PluginRunner)
+            assert engine.kernel.sink.max_retries == allowed
 
 
 async def test_b162_a_replayed_command_adds_no_event(drive: Drive) -> None:

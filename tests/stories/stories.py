@@ -253,7 +253,7 @@ def _first_minutes(folder: Path, whole: bool) -> Player:
         player.press("f", until="2 causes", said="Two causes, and the next keys.")
         _go_to(player, "of 120")
         player.press(
-            "enter", until="false to leave them out", said="Its run. The panel tells the whole error, advice included."
+            "enter", until="validate-rows.strict", said="Its run. The panel tells the whole error, advice included."
         )
         player.press("enter", until="validate-rows#1", said="Where it failed, the error, its log.")
         player.press("a", until="rerun from validate-rows", said="Why, and what to do: the error names a setting.")

@@ -166,5 +166,7 @@ def test_plugins_ask_for_known_event_types() -> None:
     ]:
         with pytest.raises(DefinitionError, match=text):
             define_plugin("mail", "Mail", on=on, handle=print)
+    with pytest.raises(DefinitionError, match="max_retries is at least 1, not 0"):
+        define_plugin("mail", "Mail", on=["workflow:failed"], handle=print, max_retries=0)
     with pytest.raises(DefinitionError, match="can't be called"):
         define_plugin("mail", "Mail", on=["workflow:failed"], handle=None)

@@ -23,23 +23,26 @@ async def costs(session: Session) -> int:
         if key not in _KEYS:
             raise UsageError(f"--by {key!r}: one of {', '.join(_KEYS)}")
     since, until = session.moment("since"), session.moment("until")
-    chosen = session.filter(given.filter)
+    chosen, zone = session.filter(given.filter), session.settings.zone
     if given.compare and since is None:
         raise UsageError("--compare needs --since: the period before is as long as the one since then")
     headers: tuple[str, ...]
     async with session.gateway(definitions=False) as gateway:
         if given.compare and since is not None:
-            compared = await gateway.inspector.costs_compared(given.by, since=since, until=until, filter=chosen)
+            compared = await gateway.inspector.costs_compared(
+                given.by, since=since, until=until, filter=chosen, zone=zone
+            )
             headers, rows = _COMPARED, list(map(_compared, compared.items))
             document = page(compared.items, compared.next_cursor)
         else:
-            found = await gateway.inspector.costs(given.by, since=since, until=until, filter=chosen)
+            found = await gateway.inspector.costs(given.by, since=since, until=until, filter=chosen, zone=zone)
             headers, rows = _SUMMED, list(map(_row, found.items))
             document = page(found.items, found.next_cursor)
     if session.out.as_json:
         session.out.document(document)
     else:
-        session.out.table((given.by.upper(), *headers), rows, right=frozenset(headers))
+        title = ",".join(f"DAY ({zone})" if key == "day" else key.upper() for key in keys)
+        session.out.table((title, *headers), rows, right=frozenset(headers))
     return DONE
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from engine.commands import AnnotateRun, FailStage, PauseWorkflow, ResumeWorkflow
 from engine.model.criteria import PageRequest
+from engine.model.ids import new_id
+from wfconsole.bulk import Item, Report
 from wfconsole.cli.encoding import page
 from wfconsole.cli.exits import DONE, NotFound, UsageError
 from wfconsole.cli.output import Cell, talk
@@ -22,11 +24,10 @@ async def give_up(session: Session) -> int:
         run_id = await resolve(gateway, given.run)
         session.confirm(f"Give up stage {given.stage} of run {run_id}?", word=short_id(run_id))
         answer = await gateway.send(FailStage(run_id=run_id, stage_id=given.stage, reason=given.reason))
-    if session.out.as_json:
-        session.out.document(answer)
-    else:
-        session.out.line(run_id, "given up" if answer.failed else "it had failed already")
-    return DONE
+    if answer.failed:
+        return _told(session, Item(id=run_id, result="done"), f"{run_id} given up")
+    already = "it had failed already"
+    return _told(session, Item(id=run_id, result="skipped", reason=already), f"{run_id} {already}")
 
 
 async def pause(session: Session) -> int:
@@ -34,12 +35,12 @@ async def pause(session: Session) -> int:
     given = session.arguments
     session.forbid_read_only()
     async with session.gateway() as gateway:
-        answer = await gateway.send(PauseWorkflow(workflow_id=given.workflow, reason=given.reason))
-    if session.out.as_json:
-        session.out.document(answer)
-    else:
-        session.out.line(f"{given.workflow} is paused: what executes ends, nothing new starts")
-    return DONE
+        await gateway.send(PauseWorkflow(workflow_id=given.workflow, reason=given.reason))
+    return _told(
+        session,
+        Item(id=given.workflow, result="done"),
+        f"{given.workflow} is paused: what executes ends, nothing new starts",
+    )
 
 
 async def resume(session: Session) -> int:
@@ -47,12 +48,8 @@ async def resume(session: Session) -> int:
     given = session.arguments
     session.forbid_read_only()
     async with session.gateway(definitions=False) as gateway:
-        answer = await gateway.send(ResumeWorkflow(workflow_id=given.workflow, reason=given.reason))
-    if session.out.as_json:
-        session.out.document(answer)
-    else:
-        session.out.line(f"{given.workflow} is not paused")
-    return DONE
+        await gateway.send(ResumeWorkflow(workflow_id=given.workflow, reason=given.reason))
+    return _told(session, Item(id=given.workflow, result="done"), f"{given.workflow} is not paused")
 
 
 async def note(session: Session) -> int:
@@ -61,11 +58,16 @@ async def note(session: Session) -> int:
     session.forbid_read_only()
     async with session.gateway(definitions=False) as gateway:
         run_id = await resolve(gateway, given.run)
-        answer = await gateway.send(AnnotateRun(run_id=run_id, attributes={"note": given.text}, actor_kind="human"))
+        await gateway.send(AnnotateRun(run_id=run_id, attributes={"note": given.text}, actor_kind="human"))
+    return _told(session, Item(id=run_id, result="done"), f"{run_id} noted")
+
+
+def _told(session: Session, item: Item, words: str) -> int:
+    """What was done to one target: in words, or as the report that every action prints as JSON."""
     if session.out.as_json:
-        session.out.document(answer)
+        session.out.document(Report.of(new_id(), [item]))
     else:
-        session.out.line(run_id, "noted")
+        session.out.line(words)
     return DONE
 
 

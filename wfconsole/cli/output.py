@@ -11,6 +11,7 @@ from datetime import datetime, tzinfo
 
 from rich.cells import cell_len, set_cell_size
 
+from wfconsole.ascii_text import ascii_text
 from wfconsole.cli.encoding import encode
 from wfconsole.formatting import STATUS, UNREACHED
 from wfconsole.safe_text import safe_lines, safe_text
@@ -63,14 +64,15 @@ class Printer:
 
     def block(self, text: str, indent: str = "  ") -> None:
         """Several lines of foreign text."""
-        for line in safe_lines(text):
+        for line in safe_lines(self._drawn(text)):
             print(f"{indent}{line}".rstrip())
 
     def table(
         self, headers: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: frozenset[str] = frozenset()
     ) -> None:
         """Aligned columns, the last one cut at a terminal's edge. `right` names right-aligned ones."""
-        shown = [[_split(cell) for cell in row] for row in rows]
+        headers = [self._drawn(header) for header in headers]
+        shown = [[self._split(cell) for cell in row] for row in rows]
         widths = [
             max([cell_len(header), *(cell_len(row[at][0]) for row in shown)]) for at, header in enumerate(headers)
         ]
@@ -108,7 +110,14 @@ class Printer:
         return painted if last else painted + blank
 
     def _painted(self, cell: Cell) -> str:
-        return self._sgr(*_split(cell))
+        return self._sgr(*self._split(cell))
+
+    def _split(self, cell: Cell) -> tuple[str, str]:
+        text, style = (cell, "") if isinstance(cell, str) else cell
+        return self._drawn(safe_text(text)), style
+
+    def _drawn(self, text: str) -> str:
+        return ascii_text(text) if self.ascii_only else text
 
     def _sgr(self, text: str, style: str) -> str:
         code = _SGR.get(style) if self._colour else None
@@ -119,11 +128,6 @@ def talk(text: str) -> None:
     """A line to the person at the terminal, made safe. Lost, if nobody listens any more."""
     with contextlib.suppress(OSError, ValueError):
         print(safe_text(text), file=sys.stderr, flush=True)
-
-
-def _split(cell: Cell) -> tuple[str, str]:
-    text, style = (cell, "") if isinstance(cell, str) else cell
-    return safe_text(text), style
 
 
 def _can_draw(stream: object) -> bool:

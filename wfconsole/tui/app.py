@@ -331,8 +331,8 @@ class WorkflowConsole(Commanding):
 
     async def leave_console(self) -> None:
         self._leaving()
-        if self.bulk is not None and self.bulk.report is None:
-            self.push_screen(StopBulkDialog(self.bulk.line), self._leave_bulk)
+        if self.under_way:
+            self.push_screen(StopBulkDialog(self.under_way), self._leave_bulk)
             return
         running = await self._worker.executing(self.feed.gateway)
         if not running:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from textual.app import App
 from textual.notifications import SeverityLevel
 
 from engine.errors import EngineError, StoreUnavailable
@@ -16,6 +15,7 @@ from wfconsole import formatting
 from wfconsole.actions import Answer, Operation, shortfall
 from wfconsole.safe_text import safe_text
 from wfconsole.tui import clipboard
+from wfconsole.tui.ascii_lines import Drawing
 from wfconsole.tui.bulk_work import BulkPlan, BulkWork
 from wfconsole.tui.feed import Feed
 
@@ -26,12 +26,14 @@ TOAST = 6.0
 S = TypeVar("S", bound=RunSummary | EventView)
 
 
-class CarryingOut(App[None]):
+class CarryingOut(Drawing):
     """The part of the console about actions."""
 
     feed: Feed
     bulk: BulkWork | None = None
     """The bulk action under way, or the last one."""
+    letters_under_way = ""
+    """How far a bulk action on dead letters is; empty without one."""
     last_twin = ""
     """The command line that does what was done last."""
     _told: Mapping[str, float] = {}
@@ -67,6 +69,13 @@ class CarryingOut(App[None]):
         """Do it in the background; one at a time."""
         self.bulk = BulkWork(plan, self.refresh_frame)
         self.run_worker(self._do_bulk(self.bulk), group="bulk", exclusive=True)
+
+    @property
+    def under_way(self) -> str:
+        """The bulk action, on runs or dead letters, that quitting would stop, in words; empty without one."""
+        if self.bulk is not None and self.bulk.report is None:
+            return self.bulk.line
+        return self.letters_under_way
 
     async def _do_bulk(self, work: BulkWork) -> None:
         report = await work.run()

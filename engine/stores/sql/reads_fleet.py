@@ -105,7 +105,12 @@ _groups = (
     .limit(where("limit"))
 )
 _prepared = Prepared(
-    by_id=lambda dialect: select(*EVENT.columns).where(dialect.member(events.c.id, "ids")).order_by(events.c.id)
+    by_id=lambda dialect: select(*EVENT.columns).where(dialect.member(events.c.id, "ids")).order_by(events.c.id),
+    dead_of=lambda dialect: (
+        select(events.c.run_id, func.count())
+        .where(dialect.member(events.c.run_id, "runs"), *_is_dead)
+        .group_by(events.c.run_id)
+    ),
 )
 
 
@@ -124,6 +129,12 @@ class FleetReads(Reading):
     def dead_letter_groups(self, limit: int) -> list[LetterGroup]:
         found = [LetterGroup._make(row) for row in self._ask(_groups, {"b_limit": limit})]
         return [group._replace(events=int(group.events), runs=int(group.runs)) for group in found]
+
+    def dead_letters_of(self, run_ids: Sequence[str]) -> dict[str, int]:
+        if not run_ids:
+            return {}
+        found = self._ask(_prepared(self._dialect).dead_of, {"runs": self._listed(run_ids)})
+        return {run_id: number for run_id, number in found}  # noqa: C416
 
     def events_by_id(self, event_ids: Sequence[str]) -> list[EventRecord]:
         return EVENT.records(self._ask(_prepared(self._dialect).by_id, {"ids": self._listed(event_ids)}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -29,8 +29,9 @@ from engine.errors import InvalidInput, Problem
 from engine.model.criteria import RunFilter
 from engine.model.read_records import Activity, CostSum, DefinitionRef, FailureSum, QueueCount, RunCount
 from engine.model.status import JobStatus, RunStatus, StageStatus
+from engine.model.zones import Offsets, offsets_of
 from engine.stores.sql.ai_tables import ai_calls
-from engine.stores.sql.instants import UtcDay
+from engine.stores.sql.instants import LocalDay
 from engine.stores.sql.reading import AnyRow, Reading
 from engine.stores.sql.reads_ai import unknown_price
 from engine.stores.sql.rows import constant, where
@@ -117,7 +118,6 @@ _COST_KEYS: dict[str, ColumnElement[Any]] = {
     "stage": ai_calls.c.stage_id,
     "topic": ai_calls.c.topic,
     "run": ai_calls.c.run_id,
-    _DAY: UtcDay(ai_calls.c.created_at),
 }
 
 
@@ -129,13 +129,14 @@ def _dollars(amount: ColumnElement[Any]) -> ColumnElement[Decimal]:
     return func.coalesce(func.sum(amount), literal(Decimal(0), Money))
 
 
-def _cost_keys(by: Sequence[str]) -> list[Any]:
-    return [_COST_KEYS[name].label(f"key_{index}") for index, name in enumerate(by)]
+def _cost_keys(by: Sequence[str], offsets: Offsets) -> list[Any]:
+    known = {**_COST_KEYS, _DAY: LocalDay(ai_calls.c.created_at, offsets)}
+    return [known[name].label(f"key_{index}") for index, name in enumerate(by)]
 
 
-def _cost_sums(by: Sequence[str], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def _cost_sums(by: Sequence[str], offsets: Offsets, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Summed by run first: to count distinct runs any other way, every group would be sorted."""
-    keys = _cost_keys(by)
+    keys = _cost_keys(by, offsets)
     of_run = (
         select(
             *keys,
@@ -169,8 +170,8 @@ def _cost_sums(by: Sequence[str], conditions: Sequence[ColumnElement[bool]]) -> 
     )
 
 
-def _wasted_sums(by: Sequence[str], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    keys = _cost_keys(by)
+def _wasted_sums(by: Sequence[str], offsets: Offsets, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    keys = _cost_keys(by, offsets)
     return select(*keys, _dollars(ai_calls.c.cost)).where(_came_to_nothing, *conditions).group_by(*keys)
 
 
@@ -268,11 +269,13 @@ class TotalReads(Reading):
         until: datetime | None,
         criteria: RunFilter | None,
         limit: int,
+        zone: tzinfo = UTC,
     ) -> list[CostSum]:
-        unknown = [name for name in by if name not in _COST_KEYS]
+        names = (*_COST_KEYS, _DAY)
+        unknown = [name for name in by if name not in names]
         if unknown or not by:
             wrong = ", ".join(unknown) or "nothing"
-            raise InvalidInput([Problem("by", f"can't sum by {wrong}; there are: {', '.join(_COST_KEYS)}")])
+            raise InvalidInput([Problem("by", f"can't sum by {wrong}; there are: {', '.join(names)}")])
         conditions: list[ColumnElement[bool]] = []
         if since is not None:
             conditions.append(ai_calls.c.created_at >= aware(since, "since"))
@@ -283,7 +286,8 @@ class TotalReads(Reading):
             found = conditions_of(criteria, self.now, self._dialect)
             values = found.values
             conditions.append(ai_calls.c.run_id.in_(select(runs.c.id).where(*found.clauses)))
-        sums = self._ask(_cost_sums(by, conditions).limit(limit), values).all()
-        lost = self._ask(_wasted_sums(by, conditions), values)
+        offsets = offsets_of(zone, self.now)
+        sums = self._ask(_cost_sums(by, offsets, conditions).limit(limit), values).all()
+        lost = self._ask(_wasted_sums(by, offsets, conditions), values)
         wasted = {tuple(row[: len(by)]): Decimal(row[-1]) for row in lost}
         return [_cost_sum(by, row, wasted.get(tuple(row[: len(by)]), Decimal(0))) for row in sums]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -117,6 +119,26 @@ class CostPromises:
         for asked, cost in ASKED:
             found = await costs(store, "model", **asked)
             assert (sum(one.cost for one in found) if found else None) == cost, asked
+
+    @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"])
+    async def test_days_are_those_of_the_zone_on_both_sides_of_a_change_of_clocks(
+        self, store: Persistence, zone: str
+    ) -> None:
+        near = [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC), NOON]
+        moments = [at + timedelta(minutes=45 * step) for at in near for step in range(-34, 35)]
+        expected = Counter(at.astimezone(ZoneInfo(zone)).date().isoformat() for at in moments)
+
+        def add(work: UnitOfWork) -> None:
+            run = add_run(work)
+            for at in moments:
+                add_call(work, run, created_at=at)
+
+        await store.transact(add)
+        found = await costs(store, "day", limit=99, zone=ZoneInfo(zone))
+        assert {row.key[0]: row.calls for row in found} == expected
+        assert {row.runs for row in found} == {1}
+        pairs = await costs(store, "day", "workflow", limit=99, zone=ZoneInfo(zone))
+        assert {row.key[0]: row.calls for row in pairs} == expected
 
     async def test_what_was_spent_since_the_day_began_is_told(self, store: Persistence) -> None:
         await store.transact(add_four)

@@ -149,6 +149,22 @@ class FleetPromises:
         assert third == LetterGroup(None, None, "no, for the 9.", "stage:failed", 1, 1, *instants)
         assert await store.read(lambda reads: reads.dead_letter_groups(1)) == [first]
 
+    async def test_dead_letters_are_counted_by_run(self, store: Persistence) -> None:
+        def add(work: UnitOfWork) -> list[str]:
+            one, two, well, unasked = (add_run(work) for _ in range(4))
+            add_dead(work, one, 1)
+            add_dead(work, one, 2, sink="second")
+            add_dead(work, two, 3)
+            add_dead(work, unasked, 4)
+            add_events(work, one, 5)
+            work.outbox.close([add_dead(work, two, 6).id], "seen")
+            return [one.id, two.id, well.id]
+
+        one, two, well = await store.transact(add)
+        found = await store.read(lambda reads: reads.dead_letters_of([one, two, well, "nobody"]))
+        assert found == {one: 2, two: 1}
+        assert await store.read(lambda reads: reads.dead_letters_of([])) == {}
+
     async def test_dead_letters_are_found_by_what_is_asked(self, store: Persistence) -> None:
         expected: list[tuple[dict[str, str], list[int]]] = [
             ({"fingerprint": "f"}, [4, 3, 1]),

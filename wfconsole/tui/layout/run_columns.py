@@ -40,6 +40,8 @@ COLUMNS = (
     Column("duration", "DUR", 6, 6, right=True),
     Column("cost", "COST", 7, 7, right=True),
 )
+WHY = Column("why", "WHY", 14, 20)
+"""Only where runs are listed for different reasons."""
 DROPS = ("duration", "try", "cost", "age", "stage")
 """In this order columns leave a table that gets too narrow."""
 
@@ -50,12 +52,14 @@ SLOW = timedelta(minutes=1)
 _AGES_FAST = timedelta(hours=1)
 
 
-def fitting(width: int, time_mode: TimeMode = "relative") -> tuple[Column, ...]:
-    """The columns for a table of `width` cells, the spare room given to workflow and stage.
+def fitting(width: int, time_mode: TimeMode = "relative", *, why: bool = False) -> tuple[Column, ...]:
+    """The columns for a table of `width` cells, the spare room given to workflow and stage; with `why` one more.
 
-    Depends on the width and the time mode only: what the rows hold never moves a column.
+    What the rows hold never moves a column.
     """
     columns = [_clocked(column, time_mode) for column in COLUMNS]
+    if why:
+        columns.insert([column.key for column in columns].index("stage"), WHY)
     for key in DROPS:
         if _needed(columns) <= width:
             break
@@ -71,9 +75,9 @@ def fitting(width: int, time_mode: TimeMode = "relative") -> tuple[Column, ...]:
 
 
 def cells(
-    summary: RunSummary, now: datetime, zone: tzinfo | None, mode: TimeMode, *, ascii_only: bool
+    summary: RunSummary, now: datetime, zone: tzinfo | None, mode: TimeMode, *, ascii_only: bool, why: str = ""
 ) -> dict[str, str]:
-    """What a run shows in each column, safe to paint, not yet cut to width."""
+    """What a run shows in each column, safe to paint, not yet cut to width. `why` it is listed, in words of ours."""
     stages = summary.current_stages
     stage = safe_text(stages[0], limit=CELL_LIMIT) if stages else formatting.NONE
     return {
@@ -85,6 +89,7 @@ def cells(
         "age": formatting.clock(summary.created_at, zone, mode, now=now),
         "duration": formatting.duration(formatting.run_ms(summary, now)),
         "cost": formatting.money(summary.total_cost),
+        "why": why or formatting.NONE,
     }
 
 

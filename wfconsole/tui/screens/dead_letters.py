@@ -21,6 +21,7 @@ from wfconsole.formatting import TimeMode, count
 from wfconsole.tui.layout.letter_rows import COLUMNS, key_of, letter_parts, rows_of
 from wfconsole.tui.screens.letters_dialog import Chosen, LetterReading, LettersDialog
 from wfconsole.tui.screens.live import LiveScreen, bindings_of
+from wfconsole.tui.teaching import among_letters
 from wfconsole.tui.widgets.line import Line, Part, line_of
 from wfconsole.tui.widgets.line_table import LineTable
 
@@ -60,7 +61,6 @@ class DeadLettersScreen(LiveScreen):
         self._folded: set[str] = set()
         self._painted = self.Snapshot((), {}, live=True)
         self._bulk: Worker[None] | None = None
-        self._progress = ""
 
     def body(self) -> ComposeResult:
         yield Line(id="note")
@@ -119,8 +119,10 @@ class DeadLettersScreen(LiveScreen):
             parts.append((f"   {len(table.marks)} {'*' if self.console.settings.ascii else '◆'}", "$mark"))
         if total and not self._painted.live:
             parts.append(("   no live worker delivers: a replay would wait", "$status-retrying"))
-        if self._progress:
-            parts.append((f"   {self._progress}", "$status-running"))
+        if progress := self.console.letters_under_way:
+            parts.append((f"   {progress} (escape stops it)", "$status-running"))
+        elif self.console.settings.demo and (hint := among_letters(total)):
+            parts.append((f"   {hint}", "$status-retrying"))
         self.query_one("#note", Line).show(line_of(*parts))
 
     # -- moving ----------------------------------------------------------------------------------
@@ -242,7 +244,9 @@ class DeadLettersScreen(LiveScreen):
 
         def on_item(item: Item, total: int) -> None:
             done.append(item)
-            self._tell_progress(f"replaying {len(done)} of {total} (escape stops it)")
+            self._tell_progress(f"replaying {len(done)} of {total}")
+
+        self._tell_progress(f"{'discarding' if discard else 'replaying'} {len(ids)}")
 
         try:
             gateway = self.console.source()
@@ -266,7 +270,7 @@ class DeadLettersScreen(LiveScreen):
             self.console.feed.poke()
 
     def _tell_progress(self, text: str) -> None:
-        self._progress = text
+        self.console.letters_under_way = text
         if self.alive:
             self._say()
 

@@ -17,7 +17,8 @@ from engine.model.ids import new_token
 from wfconsole.actions import Question
 from wfconsole.bulk import Pace
 from wfconsole.bulk_verbs import CAREFUL, CAREFUL_FROM
-from wfconsole.formatting import count
+from wfconsole.formatting import count, short_id
+from wfconsole.safe_text import safe_text
 from wfconsole.tui.screens.bulk_dialog import TYPED_FROM, read_pace
 from wfconsole.tui.screens.dialog import Dialog
 from wfconsole.tui.screens.reading import Reading
@@ -25,6 +26,7 @@ from wfconsole.tui.widgets.filter_bar import PRINTABLE
 from wfconsole.tui.widgets.line import Text, line_of
 
 SAMPLES = 3
+SAMPLE_CELLS = 54
 KINDS = 4
 
 
@@ -100,7 +102,12 @@ def _breakdown(events: Sequence[EventView]) -> list[str]:
     lines = [f"{count(number)} × {kind} at {sink}" for (sink, kind), number in kinds.most_common(KINDS)]
     lines += [f"and {len(kinds) - KINDS} kinds more"] if len(kinds) > KINDS else []
     lines.append(f"of {count(len({event.run_id for event in events}))} runs, such as")
-    return lines + [f"  {event.run_id}  {event.last_error or '-'}" for event in events[:SAMPLES]]
+    return lines + [_sample(event) for event in events[:SAMPLES]]
+
+
+def _sample(event: EventView) -> str:
+    """One line of the dialog, so that its buttons stay on a small screen."""
+    return f"  {short_id(event.run_id)}  {safe_text(event.last_error or '-', limit=SAMPLE_CELLS)}"
 
 
 class LetterReading(Reading):

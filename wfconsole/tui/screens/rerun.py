@@ -128,15 +128,16 @@ class RerunDialog(StageDialog):
         return replace(asked, lines=[*lines, self._config_line(run)])
 
     def _config_line(self, run: RunDetail) -> str:
+        leave = "escape leaves the editor" if self.query_one("#config-json").display else ""
         if not self.answer.config:
-            return "Config: as it was (e edits it)"
+            return f"Config: as it was ({leave or 'e edits it'})"
         told = []
         for stage_id, fields in self.answer.config.items():
             old = run.config.get(stage_id) or {}
             for name, value in fields.items():
                 was = json.dumps(old.get(name), ensure_ascii=False, default=str)
                 told.append(f"{stage_id}.{name} = {json.dumps(value, ensure_ascii=False, default=str)} (was {was})")
-        return f"Config: {', '.join(told)}"
+        return f"Config: {', '.join(told)}{f'  ({leave})' if leave else ''}"
 
     # -- what is chosen --------------------------------------------------------------------------
 
@@ -162,6 +163,7 @@ class RerunDialog(StageDialog):
         """The editor stands in the place of the stages: small screens have no room for both."""
         self.query_one("#config-json").display = shown
         self.query_one("#stages").display = not shown
+        self.reword(self.worded())
 
     @on(TextArea.Changed, "#config-json")
     def _edited(self, event: TextArea.Changed) -> None:

@@ -32,6 +32,7 @@ from wfconsole.tui.screens.live import bindings_of
 from wfconsole.tui.screens.log_keys import LogKeys
 from wfconsole.tui.screens.pager import PagerScreen
 from wfconsole.tui.screens.run_keys import RunKeys
+from wfconsole.tui.teaching import in_run
 from wfconsole.tui.widgets.graph_view import GraphView
 from wfconsole.tui.widgets.line import Line, Text, spans_content
 from wfconsole.tui.widgets.log_pane import LogBatch, LogPane
@@ -188,7 +189,8 @@ class RunScreen(RunKeys, LogKeys):
             return
         self._paint_mini(look)
         past = look.past is not None
-        why = past_content(look.events, look.past, look.zone) if past else why_content(self._explanation)
+        hint = in_run(look.run) if settings.demo else ""
+        why = past_content(look.events, look.past, look.zone) if past else why_content(self._explanation, hint)
         self.query_one("#why", Line).show(why)
         stage_id = self.query_one(GraphView).focused_stage
         facts = stage_content(look.run, stage_id, look.now, look.zone, settings.ascii)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,18 @@ from textual.message import Message
 
 from engine.errors import RunNotFound
 from engine.inspector import FailureView, RunFilter, RunSummary
-from engine.model.status import TERMINAL_RUN, RunStatus
+from engine.model.status import TERMINAL_RUN
 from wfconsole import formatting
 from wfconsole.actions import FOLLOW, Action
 from wfconsole.formatting import TimeMode
 from wfconsole.tui.feed import Link
+from wfconsole.tui.layout.attention import reasons
 from wfconsole.tui.run_window import RunRows, RunWindow
 from wfconsole.tui.runs_view import RunsView
 from wfconsole.tui.screens.live import bindings_of
 from wfconsole.tui.screens.run_marks import RunMarks
 from wfconsole.tui.screens.run_views import RunViews
+from wfconsole.tui.teaching import among_runs
 from wfconsole.tui.widgets.bulk_line import BulkLine
 from wfconsole.tui.widgets.cause_table import MOST as MOST_CAUSES
 from wfconsole.tui.widgets.cause_table import CauseTable
@@ -58,8 +60,10 @@ class RunsScreen(RunViews, RunMarks):
             rows: RunRows | None,
             preview: Preview | None,
             causes: Sequence[FailureView] | None = None,
+            reasons: Mapping[str, str] | None = None,
         ) -> None:
             super().__init__()
+            self.reasons = reasons
             self.window, self.rows, self.preview, self.causes = window, rows, preview, causes
 
     def __init__(self) -> None:
@@ -68,6 +72,7 @@ class RunsScreen(RunViews, RunMarks):
         self._painted_window: RunWindow | None = None
         self._preview: Preview | None = None
         self._rows: RunRows | None = None
+        self._reasons: Mapping[str, str] | None = None
 
     def body(self) -> ComposeResult:
         ascii_only = self.console.settings.ascii
@@ -107,11 +112,20 @@ class RunsScreen(RunViews, RunMarks):
             found = await gateway.inspector.failures(window.filter)
             return self.Snapshot(window, None, None, found.items)
         rows = self._rows
+        why = self._reasons
         if news or rows is None or window is not self._painted_window or window.want_more:
             rows = await window.refresh(gateway.inspector, table.cursor_id)
+            why = await self._why(gateway, window, rows)
         cursor = table.cursor_id or (rows.rows[0].id if rows.rows else None)
         shown = cursor if preview.display else None
-        return self.Snapshot(window, rows, await self._look_at(gateway, shown))
+        return self.Snapshot(window, rows, await self._look_at(gateway, shown), reasons=why)
+
+    async def _why(self, gateway: Gateway, window: RunWindow, rows: RunRows) -> Mapping[str, str] | None:
+        """Why each run is listed, where runs are for different reasons."""
+        if not window.filter.attention:
+            return None
+        dead = await gateway.inspector.dead_letters_of([row.id for row in rows.rows])
+        return reasons(rows.rows, dead)
 
     async def _look_at(self, gateway: Gateway, run_id: str | None) -> Preview | None:
         if run_id is None:
@@ -135,9 +149,11 @@ class RunsScreen(RunViews, RunMarks):
             return
         fresh = self._painted_window is not self.window
         shown, self._painted_window, self._rows = self._rows, self.window, message.rows
+        self._reasons = message.reasons
         empty = NO_RUNS if self.view == RunsView() else ALL_WELL if self.view.kind == "attention" else NO_MATCH
         self._say_instead(empty)
         if fresh or message.rows is not shown:
+            table.set_reasons(message.reasons)
             table.set_rows(message.rows.rows, now=now, has_more=message.rows.has_more, fresh=fresh)
         self._preview = message.preview
         self._paint_preview()
@@ -180,11 +196,8 @@ class RunsScreen(RunViews, RunMarks):
     def _hint(self) -> str:
         """What somebody new may try next: the demonstration says it."""
         overview = self.console.overview
-        if not self.console.settings.demo or overview is None or not overview.counts.get(RunStatus.FAILED):
-            return ""
-        if self.view == RunsView():
-            return "some failed: v, then f shows why   "
-        return "enter shows its runs, F or R runs them again   " if self.view.kind == "causes" else ""
+        hint = among_runs(self.view, overview) if self.console.settings.demo and overview is not None else ""
+        return f"{hint}   " if hint else ""
 
     def _paint_causes_note(self, number: int) -> None:
         words = "no failed run" if not number else f"{formatting.count(number)} cause{'' if number == 1 else 's'}"

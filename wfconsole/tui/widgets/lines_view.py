@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from textual.geometry import Size
 from textual.reactive import Reactive
-from textual.scroll_view import ScrollView
+
+from wfconsole.tui.widgets.scrolling import Scrolling
 
 
-class LinesView(ScrollView, can_focus=True):
+class LinesView(Scrolling, can_focus=True):
     """A `ScrollView` whose number of lines may change with every frame.
 
     Textual lays out the whole screen anew when a `virtual_size` changes; only the scrollbar depends on it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, ClassVar
 
@@ -107,6 +107,7 @@ class RunTable(LinesView, can_focus=True):
         self._zone: tzinfo | None = None
         self._mode: TimeMode = "relative"
         self._has_more = False
+        self._reasons: Mapping[str, str] | None = None
         self._live_top = True
         self._touched = False
         self._ticked_at = self._now
@@ -240,10 +241,11 @@ class RunTable(LinesView, can_focus=True):
             self._painter.sorted_by = column
             self.refresh(Region(0, 0, self.size.width, HEADER))
 
-    def set_ascii(self, ascii_only: bool) -> None:
-        """Use ASCII signs only, or the usual ones."""
-        self.ascii_only = ascii_only
-        self._lay_out()
+    def set_reasons(self, reasons: Mapping[str, str] | None) -> None:
+        """Say why each run is listed, by its id, with the next `set_rows`; None takes that column away."""
+        other, self._reasons = (reasons is None) != (self._reasons is None), reasons
+        if other:
+            self._lay_out()
 
     # -- moving ----------------------------------------------------------------------------------
 
@@ -348,7 +350,7 @@ class RunTable(LinesView, can_focus=True):
                 self.refresh(Region(0, line, self.size.width, 1))
 
     def _lay_out(self) -> None:
-        self._columns = run_columns.fitting(self.size.width, self._mode)
+        self._columns = run_columns.fitting(self.size.width, self._mode, why=self._reasons is not None)
         self._painter.lay_out(self._columns, self.size.width, ascii_only=self.ascii_only)
         self._painted.clear()
         self.refresh()
@@ -370,7 +372,8 @@ class RunTable(LinesView, can_focus=True):
         if place >= self.row_count:
             return None
         row = self._list[place]
-        cells = run_columns.cells(row, self._now, self._zone, self._mode, ascii_only=self.ascii_only)
+        why = (self._reasons or {}).get(row.id, "")
+        cells = run_columns.cells(row, self._now, self._zone, self._mode, ascii_only=self.ascii_only, why=why)
         return RowLook(
             run_id=row.id,
             cells=tuple(cells[column.key] for column in self._columns),

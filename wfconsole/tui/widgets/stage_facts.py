@@ -72,11 +72,12 @@ def past_content(events: Sequence[EventView], past: int | None, zone: tzinfo) ->
     return line_of(*parts, ("escape", "bold $primary"), (" now", "$quiet"))
 
 
-def why_content(explanation: Explanation | None) -> Content:
-    """One line: the summary of the explanation."""
+def why_content(explanation: Explanation | None, hint: str = "") -> Content:
+    """One line: the summary of the explanation, after what somebody new may try."""
     if explanation is None:
         return Content("")
-    return line_of((" why: ", "$quiet"), safe_text(explanation.summary, limit=LIMIT))
+    tried: list[Part | str] = [(f" {hint}  ", "$status-retrying")] if hint else []
+    return line_of(*tried, (" why: ", "$quiet"), safe_text(explanation.summary, limit=LIMIT))
 
 
 def attempt_content(run: RunDetail, stage_id: str, attempt: int, now: datetime, ascii_only: bool) -> Content:

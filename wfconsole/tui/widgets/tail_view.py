@@ -85,11 +85,6 @@ class TailView(LinesView, can_focus=True):
         elif new_value > old_value and at_end and not self._following:
             self.follow()
 
-    def watch_show_vertical_scrollbar(self) -> None:
-        # A scroll before the bar was there did not reach it.
-        if self.show_vertical_scrollbar:
-            self.vertical_scrollbar.position = self.scroll_y
-
     def _tell(self) -> None:
         now = (self._following, self._pending)
         if now != self._told:
