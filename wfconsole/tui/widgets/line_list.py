@@ -18,6 +18,7 @@ from textual.strip import Strip
 from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.cells import fit
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
+from wfconsole.tui.widgets.theme_styles import under_cursor as lit
 
 T = TypeVar("T")
 Span = tuple[str, str]
@@ -170,7 +171,8 @@ class LineList(ScrollView, Generic[T], can_focus=True):
         if under_cursor:
             base += self.get_component_rich_style("line-list--cursor")
         strip = Strip([Segment(text, self._style(base, key)) for text, key in spans])
-        return strip.crop_extend(0, self.size.width, base)
+        strip = strip.crop_extend(0, self.size.width, base)
+        return lit(self.app, strip) if under_cursor else strip
 
     def _style(self, base: Style, key: str) -> Style:
         if key in ("plain", "label"):
