@@ -14,12 +14,15 @@ from textual.widgets import OptionList
 
 from engine.inspector import FailureView, WorkflowView
 from wfconsole.settings import Settings
+from wfconsole.tui.feed import Link, Pulse
 from wfconsole.tui.layout.cells import fit_counted
 from wfconsole.tui.layout.letter_rows import COLUMNS as LETTER_COLUMNS
+from wfconsole.tui.layout.stage_graph import layout, nodes_of
 from wfconsole.tui.layout.table_columns import fitting
 from wfconsole.tui.panes.calls import call_text
 from wfconsole.tui.widgets.cause_table import row_of
 from wfconsole.tui.widgets.diff_list import DiffList
+from wfconsole.tui.widgets.header_bar import HeaderFacts, whole
 from wfconsole.tui.widgets.line import keys_of
 from wfconsole.tui.widgets.run_title import title_content
 
@@ -141,3 +144,25 @@ def test_a_hint_without_room_is_left_out_whole() -> None:
     assert [text for text, _ in keys_of(hints, 19)] == ["enter", " read   ", "e", " save   "]
     assert [text for text, _ in keys_of(hints, 18)] == ["enter", " read   "]
     assert keys_of(hints, 9) == []
+
+
+async def test_nothing_in_the_header_moves_when_a_sum_gets_shorter() -> None:
+    seen = await FakeGateway().inspector.overview()
+    cells: dict[str, int] = {}
+    shown = [
+        whole(HeaderFacts("demo.db", "12:04 UTC", pulse=Pulse(Link.LIVE), overview=one), 120, cells).plain
+        for one in (
+            seen.model_copy(update={"cost_today": Decimal("0.0004"), "queue": 12}),
+            seen.model_copy(update={"cost_today": Decimal("0.01"), "queue": 9}),
+        )
+    ]
+    for word in ("worker:", "workers", "queue", "today"):
+        assert shown[0].index(word) == shown[1].index(word), word
+
+
+def test_a_stage_s_cost_is_left_out_whole_in_a_narrow_tree() -> None:
+    nodes = nodes_of(failed_run(), NOON)
+    lines = ["".join(text for text, _ in line) for line in layout(nodes, 26, focus=None, ascii_only=False).lines]
+    whole_lines = ["".join(text for text, _ in line) for line in layout(nodes, 40, focus=None, ascii_only=False).lines]
+    assert any("$" in line for line in whole_lines)
+    assert not any("$" in line for line in lines)

@@ -18,7 +18,7 @@ LEVEL_VARIABLES = {
 }
 
 
-BRIGHT = Style(color="bright_white")
+BRIGHT = Style(color="bright_white", dim=False)
 
 
 def under_cursor(app: App[object], strip: Strip) -> Strip:
