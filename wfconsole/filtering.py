@@ -184,7 +184,7 @@ def _alternatives(pieces: list[tuple[str, bool]], raw: str) -> tuple[str, ...]:
         values[-1] += head
         values.extend(more)
     if not all(values):
-        raise FilterError(raw, f"{raw}: a value is missing")
+        raise FilterError(raw, f"a value is missing in {raw}")
     return tuple(values)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from console_pilot import opened, toasts, until
 from fake_gateway import FakeGateway
+from textual.color import Color
 
 from wfconsole.settings import Settings
 from wfconsole.tui import themes
@@ -100,3 +101,45 @@ async def test_r18_a_theme_is_previewed_and_taken_back_or_kept() -> None:
         await pilot.press("j", "enter")
         await until(pilot, lambda: not isinstance(app.screen, ThemeChoice), "the choice")
         assert app.theme == "light"
+
+
+def contrast(text: Color, ground: Color) -> float:
+    """The ratio of WCAG 2: 1 (the same) to 21 (black on white)."""
+
+    def luminance(colour: Color) -> float:
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.normalized]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    darker, lighter = sorted((luminance(text), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+GROUNDS = ("background", "surface", "panel", "bar", "cursor-row")
+DIM = {"quiet", "level-debug", "status-skipped"}
+NO_TEXT = {"rule", "bar", "cursor-row"}
+
+
+@pytest.mark.parametrize("name", ["dark", "light", "contrast", "colour-blind"])
+def test_r18_every_text_can_be_read_on_every_ground(name: str, tmp_path: Path) -> None:
+    theme = load_themes(tmp_path / "none").found[name]
+    named = ("primary", "secondary", "warning", "error", "success", "accent", "foreground")
+    plain = {field: getattr(theme, field) for field in (*named, "background", "surface", "panel")}
+    colours = {field: Color.parse(value) for field, value in {**plain, **theme.variables}.items()}
+    assert colours.keys() >= set(themes.VARIABLES)
+    too_weak = [
+        f"{text} on {ground}: {found:.2f}"
+        for text in (*named, *(set(themes.VARIABLES) - NO_TEXT))
+        for ground in GROUNDS
+        if (found := contrast(colours[text], colours[ground]))
+        < (3.5 if text in DIM and ground != "background" else 4.5)
+    ]
+    assert not too_weak
+    assert contrast(colours["background"], colours["primary"]) >= 4.5, "the chosen button"
+    assert contrast(colours["cursor-row"], colours["background"]) >= 1.3, "the cursor's row"
+
+
+@pytest.mark.parametrize("name", ["dark", "light", "contrast", "colour-blind", "sixteen"])
+def test_r18_no_two_statuses_that_need_somebody_look_alike(name: str, tmp_path: Path) -> None:
+    variables = load_themes(tmp_path / "none").found[name].variables
+    states = ("running", "retrying", "waiting", "ok", "failed", "queued")
+    assert len({variables[f"status-{state}"] for state in states}) == len(states)

@@ -243,7 +243,7 @@ def test_r14_what_executes_is_told_with_its_last_words_and_the_usual_time() -> N
         call(1, status="open", created_at=NOON - timedelta(seconds=4)),
         UsualTimes(runs=20, p50_ms=2_000, p95_ms=9_000),
     )
-    text = why_panel(why, NOON, NOON.tzinfo).plain  # type: ignore[arg-type]
+    text = " ".join(why_panel(why, NOON, NOON.tzinfo).plain.split())  # type: ignore[arg-type]
     assert "2.0s, at most 9.0s in 95 of 100 (last 20 good runs)" in text
     assert "3s ago: page 57 read" in text
     assert "openai/gpt-5-mini, since 4s" in text

@@ -67,10 +67,10 @@ async def test_it_shows_what_an_operator_needs() -> None:
     ]
     async with opened(rows, size=(91, 12)) as (table, _, _):
         assert screen_text(table)[:4] == [
-            "   ID        WORKFLOW             STATUS       STAGE         TRY     AGE     DUR     COST",
-            "▸  aaaaaaaa  document-processor   ✗ failed     extract-text  3/3      4m   1m12s   $0.412",
-            "   bbbbbbbb  document-processor   ● running    ocr +1        1/3      5m   5m02s        ?",
-            "   cccccccc  document-processor   ◌ queued     -             0/3      7s       -        -",
+            "   ID        WORKFLOW            STATUS       STAGE          TRY     AGE     DUR     COST",
+            "▸  aaaaaaaa  document-processor  ✗ failed     extract-text   3/3      4m   1m12s   $0.412",
+            "   bbbbbbbb  document-processor  ● running    ocr +1         1/3      5m   5m02s        ?",
+            "   cccccccc  document-processor  ◌ queued     -              0/3      7s       -        -",
         ]
 
 

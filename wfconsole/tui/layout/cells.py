@@ -21,6 +21,15 @@ def fit(text: str, width: int, *, right: bool = False, ellipsis: str = ELLIPSIS)
     return set_cell_size(text, width - mark) + ellipsis if width >= mark else " " * max(width, 0)
 
 
+def fit_counted(text: str, width: int, *, ellipsis: str = ELLIPSIS) -> str:
+    """`text` in at most `width` cells, where `keywords +2` is cut before what is counted: `keyw… +2`."""
+    name, plus, number = text.rpartition(" +")
+    room = width - len(plus) - len(number)
+    if not plus or not number.isdigit() or room < 2 or cell_len(text) <= width:
+        return text
+    return f"{clip(name, room, ellipsis=ellipsis)}{plus}{number}"
+
+
 def clip(text: str, width: int, *, ellipsis: str = ELLIPSIS) -> str:
     """`text`, cut to at most `width` cells and ended by `ellipsis` if it was longer; never padded."""
     return text if cell_len(text) <= width else fit(text, width, ellipsis=ellipsis)

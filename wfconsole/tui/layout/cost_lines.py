@@ -159,10 +159,10 @@ def path_line(sheet: CostSheet, zone: tzinfo, *, ascii_only: bool) -> list[Part 
     parts: list[Part | str] = [(" Costs", "bold"), (f" by {question.shown_level}", "$quiet")]
     for _, key in question.path:
         parts += [(step, "$quiet"), (safe_text(key, limit=28), "bold")]
+    parts += ["   ", (_text(price(sheet.total)), "bold")]
     # Of a day gone into the path has said when.
-    period = "" if question.fixed("day") else f"{_when(sheet.start, zone)} to {_when(sheet.end, zone)}   "
-    parts += [(f"   {period}", "$quiet")]
-    parts.append((_text(price(sheet.total)), "bold"))
+    if not question.fixed("day"):
+        parts.append((f"   {_when(sheet.start, zone)} to {_when(sheet.end, zone)}", "$quiet"))
     if sheet.total.unpriced:
         parts.append((f"  {count(sheet.total.unpriced)} calls without a known price", "$status-retrying"))
     return parts

@@ -16,8 +16,8 @@ COLUMNS = (
     Column("CAUSE", 24, grows=1),
     Column("SINK", 16, drop=3),
     Column("EVENTS", 6, right=True),
-    Column("RUNS", 8, right=True, drop=4),
-    Column("FIRST", 8, right=True, drop=2),
+    Column("RUNS", 8, right=True, drop=1),
+    Column("FIRST", 8, right=True, drop=4),
     Column("LAST", 8, right=True),
 )
 PAYLOAD_LIMIT = 64 * 1024

@@ -46,6 +46,8 @@ DROPS = ("duration", "try", "cost", "age", "stage")
 """In this order columns leave a table that gets too narrow."""
 
 CLOCK_WIDTH = 10
+SHORT_OF_A_STAGE = 4
+"""Cells a stage gets before a workflow does: its first ten seldom name it whole."""
 
 SLOW = timedelta(minutes=1)
 """How often rows are looked at of which none ages fast."""
@@ -67,7 +69,7 @@ def fitting(width: int, time_mode: TimeMode = "relative", *, why: bool = False) 
     spare = width - _needed(columns)
     if spare < 0:
         columns = [replace(c, width=max(4, c.width + spare)) if c.key == "workflow" else c for c in columns]
-    for key, share in (("workflow", spare // 2), ("stage", spare)):
+    for key, share in (("stage", SHORT_OF_A_STAGE), ("workflow", spare // 2), ("stage", spare)):
         if spare > 0:
             columns, used = _grown(columns, key, min(share, spare))
             spare -= used

@@ -304,8 +304,11 @@ def _tree(groups: list[list[GraphNode]], width: int, focus: str | None, signs: _
                 (node.mark.sign(signs is _ASCII), node.mark.variable),
                 (" ", "plain"),
                 (fit(_label(node), name_cells, ellipsis=signs.ellipsis), "focus" if focused else "name"),
-                (f"  {_timing(node):<6} {_cost(node)}".rstrip(), "detail"),
             ]
+            # A sum that is cut would be another sum.
+            left = width - sum(cell_len(text) for text, _ in spans)
+            detail = f"  {_timing(node):<6} {_cost(node)}".rstrip()
+            spans.append((detail if cell_len(detail) <= left else f"  {_timing(node)}", "detail"))
             cut = _cut(spans, width)
             boxes[node.stage_id] = (0, len(lines), max(1, sum(cell_len(text) for text, _ in cut)), 1)
             lines.append(cut)

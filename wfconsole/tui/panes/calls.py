@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 2_000
 """Calls read of one run: the last ones."""
+RULE = 52
+"""Cells of the line over a prompt and an answer."""
 
 
 class _Found(NamedTuple):
@@ -87,6 +89,8 @@ class CallsPane(RunPane):
             view.cursor_key = first.id if first is not None else view.cursor_key
         totals = totals_content(look.run, found.calls, more=found.more) if found.calls else Content("")
         self.query_one("#ai-totals", Line).show(totals)
+        for part in ("#ai-totals", "#ai-call"):
+            self.query_one(part).display = bool(found.calls)
         if found.whole is not None and found.whole.id == view.cursor_key:
             self.detail.show(call_text(found.whole, self.ascii_only))
         elif not found.calls:
@@ -146,14 +150,14 @@ def totals_content(run: RunDetail, calls: Sequence[AICallView], *, more: bool = 
     )
     told = ", ".join(f"{formatting.count(amount)} {word}" for amount, word in counts if amount)
     parts += [(f" ({told})", "$quiet")] if told else []
-    tokens = [sum(getattr(call, f"{kind}_tokens") for call in calls) for kind in ("input", "output", "cached")]
-    for amount, word in zip(tokens, ("in", "out", "cached"), strict=True):
-        parts += [f"   {formatting.count(amount)}", (f" {word}", "$quiet")]
     parts += [("   cost ", "$quiet"), (formatting.money(run.total_cost, zero="$0"), "bold")]
     wasted = wasted_of(run)
     if wasted is None or wasted or wasted_tokens:
         parts += [("   wasted ", "$quiet"), (formatting.money(wasted, zero="$0"), "bold $status-failed")]
         parts.append((f" ({formatting.count(wasted_tokens)} tokens of failed attempts)", "$quiet"))
+    tokens = [sum(getattr(call, f"{kind}_tokens") for call in calls) for kind in ("input", "output", "cached")]
+    for amount, word in zip(tokens, ("in", "out", "cached"), strict=True):
+        parts += [f"   {formatting.count(amount)}", (f" {word}", "$quiet")]
     return line_of(*parts)
 
 
@@ -173,12 +177,13 @@ def call_text(call: AICallView, ascii_only: bool) -> str:
     tokens = f"{formatting.count(call.input_tokens)} in ({formatting.count(call.cached_tokens)} cached), "
     tokens += f"{formatting.count(call.output_tokens)} out ({formatting.count(call.reasoning_tokens)} reasoning)"
     cost = formatting.money(call.cost, zero="$0") if call.status != "open" else formatting.NONE
-    times = f"latency {formatting.duration(call.latency_ms)}, first token {formatting.duration(call.first_token_ms)}"
+    times = f"latency {formatting.duration(call.latency_ms)}"
+    times += f", first token {formatting.duration(call.first_token_ms)}" if call.first_token_ms is not None else ""
     lines.append(f"{tokens}  cost {cost}  {times}")
     lines += [f"finished: {call.finish_reason}"] if call.finish_reason else []
     lines += [f"batch {call.batch_id}"] if call.batch_id else []
     lines += ["", f"error {call.error_code or ''}".rstrip(), call.error] if call.error else []
     for name, text in (("prompt", call.prompt), ("response", call.response)):
         rule = "-" if ascii_only else "─"
-        lines += ["", f"{rule * 3} {name} {rule * 40}", text if text is not None else "(not kept)"]
+        lines += ["", f"{rule * 3} {name} ".ljust(RULE, rule), text if text is not None else "(not kept)"]
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from wfconsole.safe_text import safe_text
 from wfconsole.tui.files import file_name, json_text, save
 from wfconsole.tui.panes.pane import RunLook, RunPane
 from wfconsole.tui.widgets.json_view import SHORT_STRING, JsonPlace, JsonView, Path
-from wfconsole.tui.widgets.line import Line, Part, line_of
+from wfconsole.tui.widgets.line import Line, Part, keys_of, line_of
 
 if TYPE_CHECKING:
     from wfconsole.gateway import Gateway
@@ -155,9 +155,10 @@ class ValuesPane(RunPane):
             shown = self._chosen.get(stage.stage_id, stage.attempt)
             which = f"{safe_text(stage.stage_id, limit=40)} attempt {shown} of {stage.attempts[-1].attempt}"
             parts += [(which, "bold"), ("  [ ]", "bold $primary"), (" earlier, later   ", "$quiet")]
-        for key, does in (("l h", "open, close"), ("enter", "read"), ("e", "save"), ("y", "copy")):
-            parts += [(key, "bold $primary"), (f" {does}   ", "$quiet")]
-        self.query_one("#data-note", Line).show(line_of(*parts))
+        note = self.query_one("#data-note", Line)
+        hints = (("enter", "read"), ("e", "save"), ("y", "copy"), ("l h", "open, close"))
+        parts += keys_of(hints, note.size.width - line_of(*parts).cell_length)
+        note.show(line_of(*parts))
 
     # -- where the cursor stands -----------------------------------------------------------------
 

@@ -83,7 +83,7 @@ def bulk_question(
         more = f" and {len(elsewhere) - SAMPLES} more" if len(elsewhere) > SAMPLES else ""
         lines.append(f"{len(elsewhere)} of them are not in this list: {named}{more}")
     lines.append("")
-    lines += [_sample(run) for run in runs[:samples]]
+    lines += _samples(runs[:samples])
     if len(runs) > samples:
         lines.append(f"… and {formatting.count(len(runs) - samples)} more")
     number = formatting.count(len(runs))
@@ -100,10 +100,16 @@ def _largest(counted: tuple[str, int]) -> tuple[int, str]:
     return -counted[1], counted[0]
 
 
-def _sample(run: RunSummary) -> str:
-    stage = run.current_stages[0] if run.current_stages else formatting.NONE
-    state = formatting.STATUS[formatting.state_of(run)].word
-    return f"{formatting.short_id(run.id)}  {run.workflow_id}  {state}  {stage}"
+def _samples(runs: Sequence[RunSummary]) -> list[str]:
+    """A line a run, in columns."""
+    wide = max((len(run.workflow_id) for run in runs), default=0)
+    words = [formatting.STATUS[formatting.state_of(run)].word for run in runs]
+    state = max(map(len, words), default=0)
+    return [
+        f"{formatting.short_id(run.id)}  {run.workflow_id:<{wide}}  {word:<{state}}  "
+        f"{run.current_stages[0] if run.current_stages else formatting.NONE}"
+        for run, word in zip(runs, words, strict=True)
+    ]
 
 
 class BulkDialog(Dialog[BulkAnswer]):

@@ -47,11 +47,15 @@ class Choose(ModalScreen[str]):
         with Vertical(id="dialog"):
             yield Line(id="dialog-title")
             yield OptionList(id="choices", compact=True)
+            yield Line(id="reading-keys")
 
     def on_mount(self) -> None:
         self.query_one("#dialog-title", Line).show(line_of((safe_text(self._title, limit=200), "bold")))
+        keys = (("enter", "bold $primary"), (" choose   ", "$quiet"), ("escape", "bold $primary"), (" close", "$quiet"))
+        self.query_one("#reading-keys", Line).show(line_of(*keys))
         options = self.query_one(OptionList)
-        options.add_options([Option(_line(choice)) for choice in self._choices])
+        quiet = "" if self.app.current_theme.ansi else "$quiet"
+        options.add_options([Option(_line(choice, quiet)) for choice in self._choices])
         ids = [choice.id for choice in self._choices]
         options.highlighted = ids.index(self._highlighted) if self._highlighted in ids else 0
 
@@ -84,9 +88,10 @@ class Choose(ModalScreen[str]):
         self.query_one(OptionList).action_cursor_up()
 
 
-def _line(choice: Choice) -> Content:
+def _line(choice: Choice, quiet: str) -> Content:
+    """On the sixteen colours no quiet ink and no blue one can be read under the cursor."""
     return line_of(
-        (f" {choice.key or ' '}  ", "bold $primary"),
+        (f" {choice.key or ' '}  ", "bold $primary" if quiet else "bold"),
         f"{safe_text(choice.label, limit=40):<26}",
-        (safe_text(choice.note, limit=60), "$quiet"),
+        (safe_text(choice.note, limit=60), quiet),
     )

@@ -15,7 +15,7 @@ from wfconsole.safe_text import safe_text
 from wfconsole.tui.files import save
 from wfconsole.tui.screens.pager import PagerScreen
 from wfconsole.tui.widgets.diff_list import DiffList, lines_of
-from wfconsole.tui.widgets.line import Line, Part, line_of
+from wfconsole.tui.widgets.line import Line, keys_of, line_of
 from wfconsole.tui.widgets.line_list import LineList
 
 
@@ -59,11 +59,16 @@ class DiffScreen(ModalScreen[None]):
             self.query_one("#pager-note", Line).show(line_of((safe_text(said, limit=300), style)))
             return
         what = "hides" if self._all else "shows"
-        keys = (("enter", "read both"), ("=", f"{what} what is equal"), ("e", "save"), ("escape", "close"))
-        parts: list[Part] = [part for key, does in keys for part in ((key, "bold $primary"), (f" {does}   ", "$quiet"))]
+        keys = (("escape", "close"), ("enter", "read both"), ("=", f"{what} what is equal"), ("e", "save"))
+        line = self.query_one("#pager-note", Line)
+        parts = keys_of(keys, line.size.width)
         marks = (("*", "mark", "other"), ("+", "status-ok", "better"), ("!", "status-failed", "worse"))
-        parts += [part for sign, name, word in marks for part in ((f"  {sign}", f"${name}"), (f" {word}", "$quiet"))]
-        self.query_one("#pager-note", Line).show(line_of(*parts))
+        legend = [part for sign, name, word in marks for part in ((f"  {sign}", f"${name}"), (f" {word}", "$quiet"))]
+        whole = line_of(*parts, *legend)
+        line.show(whole if whole.cell_length <= line.size.width else line_of(*parts))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._note)
 
     @on(LineList.Opened, "#diff")
     def _opened(self, event: LineList.Opened) -> None:

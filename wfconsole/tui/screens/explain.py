@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -14,7 +15,7 @@ from textual.content import Content
 from engine.inspector import AICallView, Explanation, LogLine, PageRequest, RunSummary, UsualTimes
 from wfconsole import formatting
 from wfconsole.safe_text import safe_text
-from wfconsole.tui.screens.reading import Reading
+from wfconsole.tui.screens.reading import HELP_CELLS, Reading
 from wfconsole.tui.widgets.line import Part, line_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,11 @@ def why_panel(why: Why, now: datetime, zone: tzinfo) -> Content:
     parts: list[Part | str] = [(safe_text(told.summary, multiline=True, limit=2000), "bold"), "\n"]
     rows = [*_times(told, now, zone), *_facts(told.facts, now, zone), *_last_words(why, now)]
     for label, text in rows:
-        parts += ["\n", (f"{safe_text(label, limit=LABEL - 2):<{LABEL}}", "$quiet"), safe_text(text, limit=300)]
+        if label == "error" and text in told.summary:
+            continue
+        lines = wrap(safe_text(text, limit=300), HELP_CELLS - LABEL) or [""]
+        shown = f"\n{'':<{LABEL}}".join(lines)
+        parts += ["\n", (f"{safe_text(label, limit=LABEL - 2):<{LABEL}}", "$quiet"), shown]
     for at, step in enumerate(told.next):
         key = (f"{safe_text(step.key, limit=20):<6}", "bold $primary")
         cli = (f"\n      {safe_text(step.cli, limit=200)}", "$quiet")

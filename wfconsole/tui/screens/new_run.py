@@ -73,6 +73,8 @@ class NewRunDialog(Dialog[str]):
         choice.add_options(Option(_workflow_line(workflow)) for workflow in self._workflows)
         known = [workflow.id for workflow in self._workflows]
         choice.highlighted = known.index(self._wanted) if self._wanted in known else 0
+        # The list has no height before it is laid out with what was added.
+        self.call_after_refresh(choice.scroll_to_highlight)
         self.look_again()
 
     def _chosen(self) -> WorkflowView | None:

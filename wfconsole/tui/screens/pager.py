@@ -15,10 +15,10 @@ from wfconsole import formatting
 from wfconsole.safe_text import safe_text
 from wfconsole.tui.files import save
 from wfconsole.tui.widgets.filter_bar import PRINTABLE
-from wfconsole.tui.widgets.line import Line, line_of
+from wfconsole.tui.widgets.line import Line, keys_of, line_of
 from wfconsole.tui.widgets.text_pager import TextPager
 
-_KEYS = (("/", "search"), ("n N", "next, previous"), ("e", "save"), ("escape", "close"))
+_KEYS = (("escape", "close"), ("/", "search"), ("n N", "next, previous"), ("e", "save"))
 
 
 class PagerScreen(ModalScreen[None]):
@@ -67,8 +67,11 @@ class PagerScreen(ModalScreen[None]):
         if text:
             self.query_one("#pager-note", Line).show(line_of((safe_text(text, limit=300), style)))
             return
-        parts = [part for key, does in _KEYS for part in ((key, "bold $primary"), (f" {does}   ", "$quiet"))]
-        self.query_one("#pager-note", Line).show(line_of(*parts))
+        line = self.query_one("#pager-note", Line)
+        line.show(line_of(*keys_of(_KEYS, line.size.width)))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._note, "")
 
     def action_search(self) -> None:
         field = self.query_one("#pager-search", Input)

@@ -18,6 +18,8 @@ from wfconsole.tui.widgets.line import Line, Part, Text, line_of
 
 HELP_CELLS = 64
 """What a dialog shows in a line."""
+FRAME = 6
+"""Lines of the dialog's frame, title and keys, and of the space between them."""
 _ASKS = "  asks first"
 
 
@@ -46,6 +48,10 @@ class Reading(ModalScreen[None]):
         self.query_one("#reading-text", Text).show(self._content)
         self.query_one("#reading-keys", Line).show(line_of(("escape", "bold $primary"), (" close", "$quiet")))
 
+    def on_resize(self) -> None:
+        """What closes it stays in sight however low the terminal is."""
+        self.query_one("#reading").styles.max_height = max(1, self.size.height * 9 // 10 - FRAME)
+
     def action_scroll(self, lines: int) -> None:
         self.query_one("#reading", VerticalScroll).scroll_relative(y=lines, animate=False)
 
@@ -57,8 +63,8 @@ def help_content(actions: Sequence[Action], extra: Sequence[tuple[str, str]]) ->
     width = max(len(key) for key, _, _ in rows) + 2
     parts: list[Part | str] = []
     for key, text, writes in rows:
-        first, *others = wrap(text, HELP_CELLS - width - (len(_ASKS) if writes else 0))
-        parts += [(f" {key:<{width}}", "bold $primary"), first]
+        lines = wrap(text, HELP_CELLS - width - (len(_ASKS) if writes else 0))
+        parts += [(f" {key:<{width}}", "bold $primary"), f"\n {'':<{width}}".join(lines)]
         parts += [(_ASKS, "$quiet")] if writes else []
-        parts += [f"\n {'':<{width}}{line}" for line in others] + ["\n"]
+        parts.append("\n")
     return line_of(*parts[:-1])

@@ -33,7 +33,7 @@ class CallList(LineList[AICallView]):
 
     def __init__(self, *, id: str, ascii_only: bool = False) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
-        self.empty_text = "No AI calls. Stages make them with ctx.ai; each is kept with its tokens and cost."
+        self.empty_text = "No AI calls. Stages make them with ctx.ai; each has its tokens and cost."
         self._zone: tzinfo = UTC
         self._mode: TimeMode = "local"
         self._since: datetime | None = None

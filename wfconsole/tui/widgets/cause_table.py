@@ -32,15 +32,17 @@ def key_of(cause: FailureView) -> str:
 
 
 def row_of(cause: FailureView, now: datetime) -> Row:
+    """One cause; the example goes on where the cause has said its beginning."""
+    name = cause.code or (cause.example or "").partition(":")[0] or NONE
     cells = (
         (formatting.count(cause.runs), "status-failed"),
-        cause.code or (cause.example or "").partition(":")[0] or NONE,
+        cause.code or cause.example or NONE,
         cause.stage_id or NONE,
         cause.workflow_id,
         formatting.age(cause.first_at, now),
         formatting.age(cause.last_at, now),
         formatting.money(cause.wasted),
-        cause.example or NONE,
+        (cause.example or NONE).removeprefix(f"{name}: "),
     )
     return Row(key_of(cause), cells, markable=True)
 

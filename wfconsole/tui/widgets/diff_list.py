@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from wfconsole.run_diff import Diff, Row
-from wfconsole.safe_text import safe_text
+from wfconsole.safe_text import ELLIPSIS, safe_text
 from wfconsole.tui.widgets.line_list import LineList, Span, columns
 
 _MARKS: Mapping[str, tuple[str, str]] = {
@@ -16,6 +18,7 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     "worse": ("!", "status-failed"),
 }
 _LABEL = 24
+"""Cells of a row's name, at least; a quarter of a wide window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,22 @@ class DiffList(LineList[DiffLine]):
         return item.key
 
     def _wide(self, width: int) -> int:
-        return max(4, (width - 2 - _LABEL - 3) // 2)
+        return max(4, (width - 2 - self._named(width) - 3) // 2)
+
+    def _named(self, width: int) -> int:
+        return max(_LABEL, width // 4)
+
+    def _ending(self, label: str, room: int) -> str:
+        """Of a long path the end tells more than the beginning."""
+        shown = safe_text(label, limit=200)
+        over = cell_len(shown) - room
+        return shown if over <= 0 else f"{'~' if self.ascii_only else ELLIPSIS}{shown[over + 1 :]}"
 
     def heading(self, width: int) -> list[Span]:
         wide = self._wide(width)
         cells = [
             ("", 1, "plain"),
-            ("", _LABEL, "plain"),
+            ("", self._named(width), "plain"),
             (self._sides[0], wide, "bold"),
             (self._sides[1], wide, "bold"),
         ]
@@ -73,7 +85,7 @@ class DiffList(LineList[DiffLine]):
         shown = "quiet" if row.verdict == "same" else "label"
         cells = [
             (mark, 1, style),
-            (f"  {safe_text(row.label, limit=200)}", _LABEL, "quiet"),
+            (f"  {self._ending(row.label, self._named(width) - 2)}", self._named(width), "quiet"),
             (safe_text(row.left, limit=400), wide, shown),
             (safe_text(row.right, limit=400), wide, shown if row.verdict in ("same", "other") else style),
         ]

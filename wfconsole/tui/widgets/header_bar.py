@@ -113,22 +113,31 @@ def _worker(facts: HeaderFacts) -> Content:
     return line_of(("worker: ", "$quiet"), (facts.worker, "" if facts.worker == "here" else "$quiet"))
 
 
-def _figures(overview: Overview) -> list[Content]:
-    """Workers, queue and money, in this order; they leave a narrow line in this order too."""
+def _figures(overview: Overview, cells: dict[str, int]) -> list[Content]:
+    """Workers, queue and money, in this order; they leave a narrow line in this order too.
+
+    `cells` keeps how wide a figure was: none gets narrower, so that nothing moves beside it.
+    """
     spent = formatting.money(overview.cost_today, zero="$0")
-    unknown = " + ?" if overview.unpriced_today else ""
+    texts = {
+        "workers": f"{overview.workers_alive}/{overview.workers_known}",
+        "queue": formatting.count(overview.queue),
+        "today": f"{spent}{' + ?' if overview.unpriced_today else ''}",
+    }
+    for name, text in texts.items():
+        cells[name] = max(cells.get(name, 0), len(text))
     return [
-        line_of(("workers ", "$quiet"), f"{overview.workers_alive}/{overview.workers_known}"),
-        line_of(("queue ", "$quiet"), formatting.count(overview.queue)),
-        line_of(f"{spent}{unknown}", (" today", "$quiet")),
+        line_of(("workers ", "$quiet"), f"{texts['workers']:<{cells['workers']}}"),
+        line_of(("queue ", "$quiet"), f"{texts['queue']:<{cells['queue']}}"),
+        line_of(f"{texts['today']:>{cells['today']}}", (" today", "$quiet")),
     ]
 
 
-def _right(facts: HeaderFacts, room: int) -> Content:
+def _right(facts: HeaderFacts, room: int, cells: dict[str, int]) -> Content:
     """What fits into `room` cells: a hot cause before the worker, and that before the figures."""
     hot = hot_cause(facts)
     first = [_worker(facts)] if hot is None else [hot, _worker(facts)]
-    figures = _figures(facts.overview) if facts.overview is not None else []
+    figures = _figures(facts.overview, cells) if facts.overview is not None else []
     while figures and sum(part.cell_length + 3 for part in (*first, *figures)) > room:
         figures.pop(0)
     parts: list[Content | str] = []
@@ -137,11 +146,11 @@ def _right(facts: HeaderFacts, room: int) -> Content:
     return Content.assemble(*parts[:-1], " ")
 
 
-def whole(facts: HeaderFacts, width: int) -> Content:
+def whole(facts: HeaderFacts, width: int, cells: dict[str, int] | None = None) -> Content:
     """Whether the data is fresh is never cut: the name of the database is, and then the hot cause leaves."""
     for wide, shown in ((width >= 100, facts), (False, facts), (False, replace(facts, hot=None))):
         left = _left(shown, wide)
-        right = _right(shown, width - left.cell_length - 2)
+        right = _right(shown, width - left.cell_length - 2, {} if cells is None else cells)
         if left.cell_length + right.cell_length + 2 <= width:
             break
     return sides(left, right, width)
@@ -153,6 +162,7 @@ class HeaderBar(Line):
     def __init__(self) -> None:
         super().__init__(id="header")
         self._facts: HeaderFacts | None = None
+        self._cells: dict[str, int] = {}
 
     def tell(self, facts: HeaderFacts) -> None:
         if self._facts is None and facts.colour and not facts.plain:
@@ -160,7 +170,7 @@ class HeaderBar(Line):
         self._facts = facts
         width = self.size.width
         if width:
-            self.show(whole(facts, width))
+            self.show(whole(facts, width, self._cells))
 
     def on_resize(self, _: Resize) -> None:
         if self._facts is not None:

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.strip import Strip
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
@@ -16,6 +20,7 @@ from wfconsole import formatting
 from wfconsole.safe_text import safe_lines, safe_text
 from wfconsole.tui.layout.cells import chunks
 from wfconsole.tui.widgets.scrolling import Scrolling
+from wfconsole.tui.widgets.theme_styles import under_cursor
 
 if TYPE_CHECKING:
     from engine.model.json import Json
@@ -40,7 +45,7 @@ class JsonPlace:
     start: int = 0
 
 
-class JsonView(Scrolling, Tree[JsonPlace]):
+class JsonView(Tree[JsonPlace], Scrolling):
     """Several named JSON values in one tree. `h` closes or goes up, `l` opens or goes in."""
 
     DEFAULT_CSS = """
@@ -71,6 +76,20 @@ class JsonView(Scrolling, Tree[JsonPlace]):
         self.show_root = False
         self.guide_depth = 2
         self._sections: dict[str, Json] = {}
+
+    def render_label(self, node: TreeNode[JsonPlace], base_style: Style, style: Style) -> Text:
+        """Names stand under each other, whether their values open or not."""
+        label = super().render_label(node, base_style, style)
+        return label if node.allow_expand else Text.assemble((" " * cell_len(self.ICON_NODE), base_style), label)
+
+    def render_line(self, y: int) -> Strip:
+        """The cursor is a whole line, as it is everywhere."""
+        strip = super().render_line(y)
+        if y + self.scroll_offset.y != self.cursor_line:
+            return strip
+        ground = Style(bgcolor=self.get_component_rich_style("tree--cursor").bgcolor)
+        lit = [Segment(text, (style or Style()) + ground) for text, style, _ in strip]
+        return under_cursor(self.app, Strip(lit, strip.cell_length))
 
     def show(self, sections: Mapping[str, Json]) -> None:
         """Show these values under their names, in this order; a name's own node starts open.
@@ -211,8 +230,8 @@ def _label(name: str, value: Json) -> Text:
     elif isinstance(value, list):
         label.append(_counted(len(value), "item"), style="dim")
     elif isinstance(value, str) and _opens(value):
+        label.append(f"{_size(value)}  ", style="dim")
         label.append(f"{_quoted(value[:PREVIEW])[:-1]}…")
-        label.append(f"  {_size(value)}", style="dim")
     else:
         label.append(scalar(value), style="dim" if value is None else "")
     return label

@@ -23,6 +23,18 @@ def spans_content(spans: Sequence[Part]) -> Content:
     return Content.assemble(*((text, "" if style in _PLAIN else f"${style}") for text, style in spans))
 
 
+def keys_of(hints: Sequence[tuple[str, str]], room: int) -> list[Part]:
+    """Keys and what they do, in at most `room` cells: a hint that has no room is left out whole."""
+    parts: list[Part] = []
+    for key, does in hints:
+        room -= len(key) + len(does) + 1
+        if room < 0:
+            break
+        parts += [(key, "bold $primary"), (f" {does}   ", "$quiet")]
+        room -= 3
+    return parts
+
+
 def sides(left: Content, right: Content, width: int) -> Content:
     """`left` and `right` at the two ends of a line; where they collide, the left one is cut."""
     room = width - right.cell_length - 2

@@ -18,6 +18,7 @@ from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.cells import fit
 from wfconsole.tui.widgets.lines_view import LinesView
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
+from wfconsole.tui.widgets.theme_styles import under_cursor as lit
 
 T = TypeVar("T")
 Span = tuple[str, str]
@@ -170,7 +171,8 @@ class LineList(LinesView, Generic[T], can_focus=True):
         if under_cursor:
             base = self._colours.component(self, "line-list--cursor")
         strip = Strip([Segment(text, self._style(base, key)) for text, key in spans])
-        return strip.crop_extend(0, self.size.width, base).simplify()
+        strip = strip.crop_extend(0, self.size.width, base).simplify()
+        return lit(self.app, strip) if under_cursor else strip
 
     def _style(self, base: Style, key: str) -> Style:
         if key in ("plain", "label"):

@@ -21,7 +21,7 @@ from wfconsole.tui.layout.table_columns import CELL_LIMIT, GAP, GUTTER, Column, 
 from wfconsole.tui.layout.table_columns import Cell as Cell
 from wfconsole.tui.layout.table_columns import Row as Row
 from wfconsole.tui.widgets.lines_view import LinesView
-from wfconsole.tui.widgets.theme_styles import ThemeStyles
+from wfconsole.tui.widgets.theme_styles import ThemeStyles, under_cursor
 
 HEADER = 1
 
@@ -276,7 +276,8 @@ class LineTable(LinesView, can_focus=True):
             width = one.column.width
             segments.append(Segment(fit(text, width, right=one.column.right, ellipsis=ellipsis), style))
             segments.append(Segment(" " * GAP, plain))
-        return Strip(segments).adjust_cell_length(self.size.width, plain).simplify()
+        strip = Strip(segments).adjust_cell_length(self.size.width, plain).simplify()
+        return under_cursor(self.app, strip) if look.cursor and look.focused else strip
 
     def _cell(self, row: Row, index: int, usual: Style, dim: Style) -> tuple[str, Style]:
         if index >= len(row.cells):

@@ -12,9 +12,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from wfconsole.formatting import NONE, STATUS
-from wfconsole.tui.layout.cells import clip, fit
+from wfconsole.tui.layout.cells import clip, fit, fit_counted
 from wfconsole.tui.layout.run_columns import GAP, GUTTER, Column
-from wfconsole.tui.widgets.theme_styles import ThemeStyles
+from wfconsole.tui.widgets.theme_styles import ThemeStyles, under_cursor
 
 
 class RowLook(NamedTuple):
@@ -97,6 +97,9 @@ class RunPainter:
         ]
         for column, text in zip(self._columns, look.cells, strict=True):
             style = status if column.key == "status" else dim if text == NONE else plain
+            if column.key == "stage":
+                text = fit_counted(text, column.width, ellipsis=ellipsis)
             segments.append(Segment(fit(text, column.width, right=column.right, ellipsis=ellipsis), style))
             segments.append(Segment(" " * GAP, plain))
-        return Strip(segments).adjust_cell_length(self._width, plain).simplify()
+        strip = Strip(segments).adjust_cell_length(self._width, plain).simplify()
+        return under_cursor(self._widget.app, strip) if look.is_cursor else strip

@@ -26,17 +26,31 @@ def tabs_content(tabs: Sequence[str], chosen: str) -> Content:
     return line_of(*parts)
 
 
-def title_content(run: RunDetail, now: datetime, ascii_only: bool) -> Content:
-    """Id, status, workflow, duration, cost and idempotency key: what matters most is cut last, and nothing moves."""
+LEAST_KEY = 14
+"""Cells of an idempotency key that still tell something."""
+
+
+def title_content(run: RunDetail, now: datetime, ascii_only: bool, room: int) -> Content:
+    """Id, status, workflow, duration, cost and idempotency key, in `room` cells.
+
+    What does not fit is left out whole, the key is cut; nothing moves while the run goes on.
+    """
     status = formatting.STATUS[formatting.state_of(run)]
     parts: list[Part | str] = [
         (f" {formatting.short_id(run.id)}  ", "bold"),
         (status.label(ascii_only), f"bold ${status.variable}"),
         f"  {safe_text(run.workflow_id, limit=40)}",
-        f"  {formatting.duration(formatting.run_ms(run, now)):<6}",
     ]
-    parts.append(f"  {formatting.money(run.total_cost):<7}")
-    if run.idempotency_key:
+    numbers = (
+        f"  {formatting.duration(formatting.run_ms(run, now)):<6}",
+        f"  {formatting.money(run.total_cost):<7}",
+    )
+    left = room - line_of(*parts).cell_length
+    for number in numbers:
+        if left >= len(number):
+            parts.append(number)
+        left -= len(number)
+    if run.idempotency_key and left >= LEAST_KEY:
         parts.append((f"  key={safe_text(run.idempotency_key, limit=40)}", "$quiet"))
     return line_of(*parts)
 
@@ -61,8 +75,10 @@ class RunTitle(Line):
         self._shown = (run, tab, now)
         if not self.size.width:
             return
-        left = Content(f" {run}") if isinstance(run, str) else title_content(run, now, self._ascii_only)
-        self.show(sides(left, tabs_content(self._tabs, tab), self.size.width))
+        tabs = tabs_content(self._tabs, tab)
+        room = self.size.width - tabs.cell_length - 2
+        left = Content(f" {run}") if isinstance(run, str) else title_content(run, now, self._ascii_only, room)
+        self.show(sides(left, tabs, self.size.width))
 
     def on_resize(self, _: Resize) -> None:
         if self._shown is not None:

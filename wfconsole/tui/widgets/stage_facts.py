@@ -22,7 +22,7 @@ def stage_content(run: RunDetail, stage_id: str | None, now: datetime, zone: tzi
         planned = next((known for group in run.plan for known in group if known.stage_id == stage_id), None)
         return _planned(planned)
     status = formatting.STATUS[formatting.stage_state(stage)]
-    parts: list[Part | str] = [" ", (status.label(ascii_only), f"bold ${status.variable}"), "  "]
+    parts: list[Part | str] = [(status.label(ascii_only), f"bold ${status.variable}"), "  "]
     parts += [(safe_text(stage.stage_id, limit=60), "bold"), f"  {safe_text(stage.name, limit=60)}"]
     parts.append((f"  try {stage.tries}/{stage.max_attempts}", "$quiet"))
     if stage.attempt > stage.tries:
@@ -30,13 +30,13 @@ def stage_content(run: RunDetail, stage_id: str | None, now: datetime, zone: tzi
     parts.append((f"  {formatting.duration(_lasting(stage, now))}", "$quiet"))
     if stage.worker_id:
         parts.append((f"  on {safe_text(stage.worker_id, limit=40)}", "$quiet"))
-    return line_of(*parts, "\n ", *_last_words(stage, now, zone))
+    return line_of(*parts, "\n", *_last_words(stage, now, zone))
 
 
 def _planned(stage: PlanStage | None) -> Content:
     if stage is None:
         return Content("")
-    return line_of((f" {safe_text(stage.stage_id, limit=60)}", "bold"), ("  not reached yet", "$quiet"), "\n")
+    return line_of((safe_text(stage.stage_id, limit=60), "bold"), ("  not reached yet", "$quiet"), "\n")
 
 
 def _lasting(stage: StageView, now: datetime) -> int | None:
@@ -67,9 +67,9 @@ def past_content(events: Sequence[EventView], past: int | None, zone: tzinfo) ->
         return Content("")
     about = safe_text(event.payload.get("stage_id") or "", limit=60)
     when = f"{formatting.clock(event.occurred_at, zone, 'local')}  {safe_text(event.type, limit=40)} {about}".rstrip()
-    parts: list[Part | str] = [(f" as of event {past} of {events[-1].sequence}", "bold $mark"), f"  {when}"]
+    parts: list[Part | str] = [(f" as of event {past} of {events[-1].sequence}", "bold $mark")]
     parts += [("   [ ]", "bold $primary"), (" earlier, later  ", "$quiet")]
-    return line_of(*parts, ("escape", "bold $primary"), (" now", "$quiet"))
+    return line_of(*parts, ("escape", "bold $primary"), (" now", "$quiet"), f"   {when}")
 
 
 def why_content(explanation: Explanation | None, hint: str = "") -> Content:

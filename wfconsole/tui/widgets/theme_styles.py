@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.color import Color, ColorParseError
+from textual.strip import Strip
 from textual.widget import Widget
 
 from engine.model.status import LogLevel
@@ -15,6 +17,17 @@ LEVEL_VARIABLES = {
     LogLevel.WARN: "level-warn",
     LogLevel.ERROR: "level-error",
 }
+
+
+BRIGHT = Style(color="bright_white", dim=False)
+
+
+def under_cursor(app: App[object], strip: Strip) -> Strip:
+    """The cursor's line: on the blue of a terminal's own sixteen colours only one ink can be read."""
+    if not app.current_theme.ansi:
+        return strip
+    lit = [Segment(text, (style or Style.null()) + BRIGHT) for text, style, _ in strip]
+    return Strip(lit, strip.cell_length)
 
 
 class ThemeStyles:
