@@ -15,7 +15,7 @@ from textual.widgets import OptionList
 from engine.inspector import FailureView, WorkflowView
 from wfconsole.settings import Settings
 from wfconsole.tui.feed import Link, Pulse
-from wfconsole.tui.layout.cells import fit_counted
+from wfconsole.tui.layout.cells import fit_counted, words
 from wfconsole.tui.layout.letter_rows import COLUMNS as LETTER_COLUMNS
 from wfconsole.tui.layout.stage_graph import layout, nodes_of
 from wfconsole.tui.layout.table_columns import Column, fitting
@@ -181,3 +181,19 @@ def test_a_column_that_does_not_grow_keeps_its_width() -> None:
     for width in range(60, 200):
         placed = fitting((Column("A", 2), Column("B", 10, grows=1, most=12), Column("", 3)), width)
         assert [one.column.width for one in placed] == [2, 12, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("first token of it", ["first", "token of", "it"]),
+        ("first   of", ["first  ", "of"]),
+        ("unbreakable", ["unbreaka", "ble"]),
+        ("12345678 9", ["12345678", "9"]),
+        ("grüße an alle", ["grüße an", "alle"]),
+        ("文書処理 の", ["文書処理", " の"]),
+        ("", [""]),
+    ],
+)
+def test_a_text_to_read_is_broken_between_words(text: str, lines: list[str]) -> None:
+    assert words(text, 8) == lines
