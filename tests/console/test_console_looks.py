@@ -15,10 +15,10 @@ from textual.widgets import OptionList
 from engine.inspector import FailureView, WorkflowView
 from wfconsole.settings import Settings
 from wfconsole.tui.feed import Link, Pulse
-from wfconsole.tui.layout.cells import fit_counted
+from wfconsole.tui.layout.cells import fit_counted, words
 from wfconsole.tui.layout.letter_rows import COLUMNS as LETTER_COLUMNS
 from wfconsole.tui.layout.stage_graph import layout, nodes_of
-from wfconsole.tui.layout.table_columns import fitting
+from wfconsole.tui.layout.table_columns import Column, fitting
 from wfconsole.tui.panes.calls import call_text
 from wfconsole.tui.widgets.cause_table import row_of
 from wfconsole.tui.widgets.diff_list import DiffList
@@ -166,3 +166,34 @@ def test_a_stage_s_cost_is_left_out_whole_in_a_narrow_tree() -> None:
     whole_lines = ["".join(text for text, _ in line) for line in layout(nodes, 40, focus=None, ascii_only=False).lines]
     assert any("$" in line for line in whole_lines)
     assert not any("$" in line for line in lines)
+
+
+def test_a_name_grows_no_further_than_its_numbers_can_follow() -> None:
+    columns = (Column("NAME", 10, grows=1, most=14), Column("TEXT", 10, grows=1), Column("N", 4, right=True))
+    for width in range(30, 120):
+        placed = fitting(columns, width)
+        assert placed[0].column.width <= 14
+        assert sum(one.column.width for one in placed) + 9 in (width, width - 1) or width < 33
+    assert [one.column.width for one in fitting(columns[:1], 200)] == [14]
+
+
+def test_a_column_that_does_not_grow_keeps_its_width() -> None:
+    for width in range(60, 200):
+        placed = fitting((Column("A", 2), Column("B", 10, grows=1, most=12), Column("", 3)), width)
+        assert [one.column.width for one in placed] == [2, 12, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("first token of it", ["first", "token of", "it"]),
+        ("first   of", ["first  ", "of"]),
+        ("unbreakable", ["unbreaka", "ble"]),
+        ("12345678 9", ["12345678", "9"]),
+        ("grüße an alle", ["grüße an", "alle"]),
+        ("文書処理 の", ["文書処理", " の"]),
+        ("", [""]),
+    ],
+)
+def test_a_text_to_read_is_broken_between_words(text: str, lines: list[str]) -> None:
+    assert words(text, 8) == lines

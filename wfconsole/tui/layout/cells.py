@@ -35,6 +35,21 @@ def clip(text: str, width: int, *, ellipsis: str = ELLIPSIS) -> str:
     return text if cell_len(text) <= width else fit(text, width, ellipsis=ellipsis)
 
 
+def words(text: str, width: int) -> list[str]:
+    """`text` broken as by `chunks`, at spaces where the words are not too long for it."""
+    if len(text) <= width // 2 or cell_len(text) <= width:
+        return [text]
+    if not text.isascii() and cell_len(text) != len(text):
+        return chunks(text, width)
+    pieces, at = [], 0
+    while len(text) - at > width:
+        space = text.rfind(" ", at + width // 2, at + width + 1)
+        end = space if space > at else at + width
+        pieces.append(text[at:end])
+        at = end + (space > 0)
+    return [*pieces, text[at:]]
+
+
 def chunks(text: str, width: int) -> list[str]:
     """`text` broken into pieces of at most `width` cells (at least one piece; `width` at least 2)."""
     if len(text) <= width // 2 or cell_len(text) <= width:

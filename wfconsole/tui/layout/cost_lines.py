@@ -35,7 +35,7 @@ def columns_of(level: str, *, compare: bool) -> tuple[Column, ...]:
         return CALL_COLUMNS
     if compare:
         return (
-            Column(title, 18, grows=1),
+            Column(title, 18, grows=1, most=44),
             Column("BEFORE", 9, right=True, drop=1),
             Column("NOW", 9, right=True),
             Column("CHANGE", 9, right=True),

@@ -11,7 +11,7 @@ from wfconsole.formatting import NONE, TimeMode, age, clock, count, short_id
 from wfconsole.tui.layout.table_columns import Cell, Column, Row
 
 WORKERS = (
-    Column("WORKER", 26, grows=2),
+    Column("WORKER", 26, grows=2, most=44),
     Column("HOST", 14, drop=3),
     Column("PID", 7, right=True, drop=4),
     Column("BUSY", 6, right=True),
@@ -20,7 +20,7 @@ WORKERS = (
     Column("HAS", 20, grows=1, drop=1),
 )
 QUEUE = (
-    Column("WORKFLOW", 22, grows=1),
+    Column("WORKFLOW", 22, grows=1, most=40),
     Column("WAITING", 8, right=True),
     Column("LATER", 8, right=True, drop=1),
     Column("RUNNING", 8, right=True),

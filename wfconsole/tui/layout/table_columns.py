@@ -29,6 +29,7 @@ class Row:
 class Column:
     """A column `width` cells wide. `right`: numbers are aligned at their end. `grows`: its share of spare room.
 
+    `most`: cells a name grows to, so that what stands behind it can still be read with it; 0 sets no bound.
     `drop`: in a table too narrow for all, columns with the highest number leave first; those with 0 stay.
     """
 
@@ -37,6 +38,7 @@ class Column:
     right: bool = False
     grows: int = 0
     drop: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,15 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[Placed, ...]:
         widest = max(growers or placed, key=lambda one: one.column.width)
         return tuple(_wider(one, spare) if one is widest else one for one in placed)
     shares = sum(one.column.grows for one in growers)
-    return tuple(_wider(one, spare * one.column.grows // shares) if one in growers else one for one in placed)
+    by = {one.index: spare * one.column.grows // shares for one in growers}
+    unbound = next((one.index for one in growers if not one.column.most), None)
+    for one in growers:
+        over = by[one.index] - (one.column.most - one.column.width) if one.column.most else 0
+        if over > 0:
+            by[one.index] -= over
+            if unbound is not None:
+                by[unbound] += over
+    return tuple(_wider(one, by[one.index]) if one.index in by else one for one in placed)
 
 
 def _needed(placed: Sequence[Placed]) -> int:

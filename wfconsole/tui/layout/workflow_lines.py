@@ -15,8 +15,8 @@ from wfconsole.tui.layout.table_columns import Column, Row
 from wfconsole.tui.workflow_facts import WorkflowFacts, WorkflowsSheet
 
 COLUMNS = (
-    Column("WORKFLOW", 22, grows=2),
-    Column("NAME", 18, grows=1, drop=3),
+    Column("WORKFLOW", 22, grows=2, most=40),
+    Column("NAME", 18, grows=1, drop=3, most=32),
     Column("STATE", 18),
     Column("STAGES", 6, right=True, drop=2),
     Column("WORKERS", 7, right=True),

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines
-from wfconsole.tui.layout.cells import chunks
+from wfconsole.tui.layout.cells import words
 from wfconsole.tui.widgets.scrolling import Scrolling
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
@@ -26,7 +26,7 @@ AT_ONCE = 256 * 1024
 def wrapped(text: str, width: int) -> list[str]:
     """The text as lines of at most `width` cells, safe to show."""
     parts = (part[at : at + LONGEST] for part in text.split("\n") for at in range(0, len(part) or 1, LONGEST))
-    return [piece for part in parts for line in safe_lines(part) for piece in chunks(line, width)]
+    return [piece for part in parts for line in safe_lines(part) for piece in words(line, width)]
 
 
 class TextPager(Scrolling, can_focus=True):
