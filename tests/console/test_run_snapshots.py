@@ -46,7 +46,7 @@ async def quiet(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-PICTURES = [(tab, size) for tab in SEEN for size in SIZES if (tab, size) != ("events", (80, 24))]
+PICTURES = [(tab, size) for tab in SEEN for size in SIZES]
 
 
 @pytest.mark.parametrize(("tab", "size"), PICTURES, ids=[f"{tab}-{size[0]}x{size[1]}" for tab, size in PICTURES])

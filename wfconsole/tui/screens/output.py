@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.screen import ModalScreen
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines, safe_text
 from wfconsole.tui.widgets.line import Line, line_of
+from wfconsole.tui.widgets.scrolling import Scrolling
 
 if TYPE_CHECKING:
     from wfconsole.tui.app import WorkflowConsole
@@ -23,7 +23,7 @@ LONGEST = 4_000
 """Characters of a line that are shown."""
 
 
-class OutputView(ScrollView, can_focus=True):
+class OutputView(Scrolling, can_focus=True):
     """Lines of safe text, painted as they come into sight."""
 
     DEFAULT_CSS = "OutputView { height: 1fr; background: $background; }"

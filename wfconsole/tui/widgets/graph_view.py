@@ -11,12 +11,12 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.folding import fold, large_groups
 from wfconsole.tui.layout.stage_graph import GraphLayout, GraphNode, layout, nodes_of
+from wfconsole.tui.widgets.scrolling import Scrolling
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FIRST_LOOKS = ("FAILED", "RETRYING", "RUNNING", "WAITING")
 
 
-class GraphView(ScrollView, can_focus=True):
+class GraphView(Scrolling, can_focus=True):
     """Paints `stage_graph.layout`. The focus belongs to a stage id and survives every refresh."""
 
     DEFAULT_CSS = """

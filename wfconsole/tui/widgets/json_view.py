@@ -15,6 +15,7 @@ from textual.widgets.tree import TreeNode
 from wfconsole import formatting
 from wfconsole.safe_text import safe_lines, safe_text
 from wfconsole.tui.layout.cells import chunks
+from wfconsole.tui.widgets.scrolling import Scrolling
 
 if TYPE_CHECKING:
     from engine.model.json import Json
@@ -39,7 +40,7 @@ class JsonPlace:
     start: int = 0
 
 
-class JsonView(Tree[JsonPlace]):
+class JsonView(Tree[JsonPlace], Scrolling):
     """Several named JSON values in one tree. `h` closes or goes up, `l` opens or goes in."""
 
     DEFAULT_CSS = """

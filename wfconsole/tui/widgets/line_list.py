@@ -12,11 +12,11 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.cells import fit
+from wfconsole.tui.widgets.scrolling import Scrolling
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ Span = tuple[str, str]
 HEADING = 1
 
 
-class LineList(ScrollView, Generic[T], can_focus=True):
+class LineList(Scrolling, Generic[T], can_focus=True):
     """Rows of spans. Subclasses say what the key of an item is and how it looks."""
 
     DEFAULT_CSS = """

@@ -12,7 +12,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.formatting import NONE
@@ -21,6 +20,7 @@ from wfconsole.tui.layout.cells import clip, fit
 from wfconsole.tui.layout.table_columns import CELL_LIMIT, GAP, GUTTER, Column, Placed, fitting
 from wfconsole.tui.layout.table_columns import Cell as Cell
 from wfconsole.tui.layout.table_columns import Row as Row
+from wfconsole.tui.widgets.scrolling import Scrolling
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 HEADER = 1
@@ -34,7 +34,7 @@ class _Look:
     focused: bool
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(Scrolling, can_focus=True):
     """`tell` it rows; the cursor stays on its key, and near its place when the key is gone."""
 
     DEFAULT_CSS = """

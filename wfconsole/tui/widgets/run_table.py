@@ -10,7 +10,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.formatting import TimeMode, state_of
@@ -18,6 +17,7 @@ from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout import run_columns
 from wfconsole.tui.layout.run_list import RunList
 from wfconsole.tui.widgets.run_painter import RowLook, RunPainter
+from wfconsole.tui.widgets.scrolling import Scrolling
 
 if TYPE_CHECKING:
     from engine.inspector.views import RunSummary
@@ -26,7 +26,7 @@ HEADER = 1
 NEAR_END = 50
 
 
-class RunTable(ScrollView, can_focus=True):
+class RunTable(Scrolling, can_focus=True):
     """Runs as rows under a fixed heading; the cursor and the marks belong to run ids.
 
     While the cursor is at the top new rows come in above it and push it down; once it was moved, or would

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.scroll_view import ScrollView
+
+from wfconsole.tui.widgets.scrolling import Scrolling
 
 
-class TailView(ScrollView, can_focus=True):
+class TailView(Scrolling, can_focus=True):
     """Follows its end. Any scroll up pauses; `follow`, or scrolling down to the end, goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -83,11 +84,6 @@ class TailView(ScrollView, can_focus=True):
             self.pause()
         elif new_value > old_value and at_end and not self._following:
             self.follow()
-
-    def watch_show_vertical_scrollbar(self) -> None:
-        # A scroll before the bar was there did not reach it.
-        if self.show_vertical_scrollbar:
-            self.vertical_scrollbar.position = self.scroll_y
 
     def _tell(self) -> None:
         now = (self._following, self._pending)

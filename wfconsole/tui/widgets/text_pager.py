@@ -9,11 +9,11 @@ from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from wfconsole.safe_text import safe_lines
 from wfconsole.tui.layout.cells import chunks
+from wfconsole.tui.widgets.scrolling import Scrolling
 from wfconsole.tui.widgets.theme_styles import ThemeStyles
 
 LONGEST = 4_096
@@ -29,7 +29,7 @@ def wrapped(text: str, width: int) -> list[str]:
     return [piece for part in parts for line in safe_lines(part) for piece in chunks(line, width)]
 
 
-class TextPager(ScrollView, can_focus=True):
+class TextPager(Scrolling, can_focus=True):
     """Shows one text, wrapped; `search` marks the lines that hold it."""
 
     DEFAULT_CSS = """
