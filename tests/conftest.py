@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -28,6 +29,19 @@ from postgres_server import (
 )
 
 RUN_FOLDER = "WFCONSOLE_TEST_RUN"
+PROCESSES = "PYTEST_XDIST_AUTO_NUM_WORKERS"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are cores: most tests wait longer than they compute, for a backoff, a process, a server."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get(PROCESSES) or cores + 2)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the process: no collection of garbage need look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
