@@ -23,12 +23,14 @@ from postgres_server import (
     drop_database,
     empty_database,
     end_of_run,
+    memory,
     schema_of,
     server_of_this_run,
     template_of_this_run,
 )
 
 RUN_FOLDER = "WFCONSOLE_TEST_RUN"
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 PROCESSES = "PYTEST_XDIST_AUTO_NUM_WORKERS"
 
 
@@ -47,6 +49,8 @@ def pytest_collection_finish() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wfconsole-run-")
+        if roomy := memory(1 << 30):
+            os.environ.setdefault(TEMPORARY, roomy)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
