@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from compiled_once import compile_once
 from pgbouncer import NoPooler, find_pooler
 from pgbouncer import pooled as behind_a_pooler
 from postgres_server import (
@@ -47,6 +48,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    compile_once()
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wfconsole-run-")
         if roomy := memory(1 << 30):
