@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 import tempfile
 import uuid
@@ -42,13 +43,20 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests live as long as the process: no collection of garbage need look at them again."""
+    """Thousands of tests live as long as the process: no collection of garbage need look at them again.
+
+    A screen is ten thousands of small objects, so the youngest are looked at less often too.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     compile_once()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts us in the background does that, and the programs under test would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wfconsole-run-")
         if roomy := memory(1 << 30):

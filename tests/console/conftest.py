@@ -13,6 +13,7 @@ from textual.css.stylesheet import Stylesheet
 _SOON_S = 1 / 50
 _parse = Stylesheet._parse_rules
 _parsed: dict[tuple[Any, ...], list[RuleSet]] = {}
+_theme_at_hand: list[tuple[dict[str, str], frozenset[tuple[str, str]]]] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,10 +27,17 @@ def _quick_textual() -> Iterator[None]:
 
 def _parse_once(sheet: Stylesheet, css: str, *place: Any, **named: Any) -> list[RuleSet]:
     """The rules of a text depend on the text, where it stands and the theme's variables, not on the app."""
-    key = (css, place, tuple(sorted(named.items())), tuple(sorted(sheet._variables.items())))
+    key = (css, place, tuple(sorted(named.items())), _theme(sheet._variables))
     if key not in _parsed:
         _parsed[key] = _parse(sheet, css, *place, **named)
     return _parsed[key]
+
+
+def _theme(variables: dict[str, str]) -> frozenset[tuple[str, str]]:
+    """Textual makes a new dictionary for a change, so one that is known need not be read again."""
+    if not _theme_at_hand or _theme_at_hand[0][0] is not variables:
+        _theme_at_hand[:] = [(variables, frozenset(variables.items()))]
+    return _theme_at_hand[0][1]
 
 
 async def _quiet(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
@@ -46,10 +54,17 @@ async def _quiet(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
             continue
         if _threads_work(loop):
             empty = 0
-            await asyncio.sleep(0.001)
+            await _until(loop, loop.time() + 0.001)
         elif loop._scheduled and loop._scheduled[0].when() < loop.time() + _SOON_S:
             empty = 0
-            await asyncio.sleep(max(0.0, loop._scheduled[0].when() - loop.time()))
+            await _until(loop, loop._scheduled[0].when())
+
+
+async def _until(loop: asyncio.AbstractEventLoop, when: float) -> None:
+    """Whatever is due at that moment of the loop's clock comes before what waits for it here."""
+    reached = loop.create_future()
+    loop.call_at(when, reached.set_result, None)
+    await reached
 
 
 def _threads_work(loop: Any) -> bool:
