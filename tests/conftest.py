@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import signal
 import sys
 import tempfile
 import uuid
@@ -14,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from compiled_once import compile_once
 from pgbouncer import NoPooler, find_pooler
 from pgbouncer import pooled as behind_a_pooler
 from postgres_server import (
@@ -22,17 +25,42 @@ from postgres_server import (
     drop_database,
     empty_database,
     end_of_run,
+    memory,
     schema_of,
     server_of_this_run,
     template_of_this_run,
 )
 
 RUN_FOLDER = "WFCONSOLE_TEST_RUN"
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+PROCESSES = "PYTEST_XDIST_AUTO_NUM_WORKERS"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are cores: most tests wait longer than they compute, for a backoff, a process, a server."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get(PROCESSES) or cores + 2)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the process: no collection of garbage need look at them again.
+
+    A screen is ten thousands of small objects, so the youngest are looked at less often too.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    compile_once()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts us in the background does that, and the programs under test would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wfconsole-run-")
+        if roomy := memory(1 << 30):
+            os.environ.setdefault(TEMPORARY, roomy)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -50,7 +50,7 @@ class PostgresServer:
     """A server of our own: `url(database)`, `stop(mode)`, `start()` again. With `durable` it survives a crash."""
 
     def __init__(self, *, durable: bool = False) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="wfconsole-pg-", dir=_ground()))
+        self.folder = Path(tempfile.mkdtemp(prefix="wfconsole-pg-", dir=memory()))
         self.folder.chmod(0o755)
         self._data = self.folder / "data"
         self._run_as = somebody_else()
@@ -247,6 +247,8 @@ def somebody_else() -> str | None:
     raise NoPostgres("running as root, and there is no user postgres or nobody to run a server as")
 
 
-def _ground() -> str | None:
-    """Memory where there is some: a test database needn't reach the disk."""
-    return "/dev/shm" if sys.platform == "linux" and os.access("/dev/shm", os.W_OK) else None
+def memory(free: int = 0) -> str | None:
+    """A folder in memory, where there is one with so many bytes free: a test database needn't reach the disk."""
+    if sys.platform != "linux" or not os.access("/dev/shm", os.W_OK):
+        return None
+    return "/dev/shm" if shutil.disk_usage("/dev/shm").free >= free else None

@@ -6,15 +6,19 @@ import contextlib
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
 import postgres_server
 from cli_user import Answer
 
+from engine import RetryPolicy
+from engine.kernel import delivering
 from wfconsole.cli.main import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -82,6 +86,14 @@ def world(kind: str, folder: Path) -> Iterator[World]:
         postgres_server.drop_database(server, name)
 
 
+@contextlib.contextmanager
+def hasty_deliveries() -> Iterator[None]:
+    """Meanwhile a delivery that failed is tried again at once, and not after seconds."""
+    at_once = timedelta(milliseconds=1)
+    with mock.patch.object(delivering, "_BACKOFF", RetryPolicy(initial_delay=at_once, max_delay=at_once, jitter=False)):
+        yield
+
+
 def _fill(made: World) -> None:
     (made.folder / "doc.md").write_text(TEXT)
     (made.folder / "wfconsole.toml").write_text('[sinks.journal]\ntype = "log"\n')
@@ -97,11 +109,14 @@ def _fill(made: World) -> None:
     patient = ("--set-config", "digest.seconds_to_ready=3600")
     names["waiting"] = created("batch-digest", "--input", '{"path": "."}', *patient)
     names["dead_run"] = created("flaky-import")
-    for _ in range(40):
-        assert made.call("worker", "--once").code == 0
-        letters = made.call("dlq", "ls", "--json").json["items"]
-        if len(letters) >= 2 and made.call("show", names["failed"], "--json").json["status"] == "FAILED":
-            break
+    deadline = time.monotonic() + 60
+    with hasty_deliveries():
+        while True:
+            assert made.call("worker", "--once").code == 0
+            letters = made.call("dlq", "ls", "--json").json["items"]
+            if len(letters) >= 2 and made.call("show", names["failed"], "--json").json["status"] == "FAILED":
+                break
+            assert time.monotonic() < deadline, letters
     names["letter"], names["other_letter"] = letters[0]["id"], letters[1]["id"]
     names["queued"] = created(
         "document-processor", "--input", '{"url": "doc.md"}', "--key", "queued", "--priority", "9"

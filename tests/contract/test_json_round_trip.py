@@ -62,7 +62,8 @@ async def verdict(engine: Engine, value: Any, key: str) -> tuple[str, Any]:
 
 
 @pytest.mark.timeout(300)
-def test_json_comes_back_equal_or_is_refused_alike(new_postgres: Callable[[], str]) -> None:
+@pytest.mark.parametrize("examples", [600, pytest.param(4000, marks=pytest.mark.slow)])
+def test_json_comes_back_equal_or_is_refused_alike(new_postgres: Callable[[], str], examples: int) -> None:
     numbers, refused, taken = count(), 0, 0
     with asyncio.Runner() as runner:
 
@@ -72,7 +73,7 @@ def test_json_comes_back_equal_or_is_refused_alike(new_postgres: Callable[[], st
 
         stores = [runner.run(opened(url)) for url in ("sqlite://", new_postgres())]
 
-        @settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
         @given(VALUES)
         def agree(value: Any) -> None:
             nonlocal refused, taken

@@ -195,7 +195,13 @@ def on_sqlite(template: Path) -> Ground:
 
 
 @pytest.fixture
-def on_postgres(template: Path, new_postgres: Callable[[], str]) -> Ground:
+def on_postgres(template: Path, reused_postgres: Callable[[], str]) -> Ground:
+    return Ground(template, reused_postgres)
+
+
+@pytest.fixture
+def on_new_postgres(template: Path, new_postgres: Callable[[], str]) -> Ground:
+    """For very many points, whose databases nobody wants to keep."""
     return Ground(template, new_postgres)
 
 
@@ -230,6 +236,6 @@ async def test_a_fault_at_any_point_leaves_everything_sound(
 @every_way
 @every_scenario
 async def test_a_broken_line_to_postgres_anywhere_leaves_everything_sound(
-    name: str, mode: Mode, on_postgres: Ground, monkeypatch: pytest.MonkeyPatch
+    name: str, mode: Mode, on_new_postgres: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sweep(name, mode, 1, on_postgres, monkeypatch)
+    await sweep(name, mode, 1, on_new_postgres, monkeypatch)

@@ -21,6 +21,7 @@ from model_reference import highest as highest_of
 from model_rows import Outbox, Rows, read_outbox, read_rows, rows_of
 from model_upkeep import UpkeepSteps
 from model_workers import WorkerSteps
+from postgres_server import memory
 
 from engine import Completion, CreateRun, IdempotencyConflict, RetryPolicy, Workflow
 from engine.inspector.fsck import check
@@ -70,7 +71,7 @@ class EngineMachine(WorkerSteps, UpkeepSteps, OperatorSteps, RuleBasedStateMachi
         super().__init__()
         CHANCE.seed(0)
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory(prefix="wfconsole-model-")
+        self.folder = tempfile.TemporaryDirectory(prefix="wfconsole-model-", dir=memory())
         self.url = type(self).new_url(Path(self.folder.name))
         self.clock = FakeClock()
         self.sink = CollectingEventSink()

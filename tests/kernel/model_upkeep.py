@@ -117,6 +117,6 @@ class UpkeepSteps:
         """With a sink that works and time, everything that is not given up arrives."""
         self.clock.advance(timedelta(minutes=2))
         for _ in range(10):
-            if not self.send(FlushOutbox(max_events=1000)).published:
+            if not self.send(FlushOutbox(max_events=200)).published:
                 break
         assert not self.outbox().pending

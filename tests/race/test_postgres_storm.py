@@ -132,7 +132,7 @@ async def check(engine: Engine, run_ids: list[str]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_killed_workers_and_a_server_that_crashes_lose_nothing(server: PostgresServer) -> None:
-    await storm(server, runs=400, every=2.0, restarts=1)
+    await storm(server, runs=200, every=2.0, restarts=1)
 
 
 @pytest.mark.slow
