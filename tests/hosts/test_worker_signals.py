@@ -45,7 +45,9 @@ async def test_the_first_signal_drains(yard: Yard, desk: Engine, workflow: str, 
     drained = await desk.inspector.run(run.id)
     assert statuses(drained) == {"hold": "COMPLETED", "after": "PENDING"}
     assert drained.stages[0].output == {"attempt": 1}
-    assert (await desk.inspector.run(later.id)).status == "PENDING"
+    # The turn that was under way when the signal came may have taken it: then it was given back untouched.
+    untouched = (await desk.inspector.run(later.id)).stages
+    assert [(stage.status, stage.tries) for stage in untouched] in ([], [("PENDING", 0)])
     assert left_behind(yard) == []
     assert await desk.inspector.workers() == []
 
