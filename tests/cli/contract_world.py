@@ -90,7 +90,7 @@ def world(kind: str, folder: Path) -> Iterator[World]:
 def hasty_deliveries() -> Iterator[None]:
     """Meanwhile a delivery that failed is tried again at once, and not after seconds."""
     at_once = timedelta(milliseconds=1)
-    with mock.patch.object(delivering, "_BACKOFF", RetryPolicy(initial_delay=at_once, max_delay=at_once, jitter=False)):
+    with mock.patch.object(delivering, "BACKOFF", RetryPolicy(initial_delay=at_once, max_delay=at_once, jitter=False)):
         yield
 
 
