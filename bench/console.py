@@ -135,7 +135,8 @@ class ConsoleBench:
         """Seconds until the cursor stands elsewhere; what is painted besides is no answer."""
         before, began = self._cursor(terminal), time.perf_counter()
         terminal.send(key)
-        self._wait(terminal, lambda: self._cursor(terminal) != before)
+        # Half a frame may be there, without any cursor.
+        self._wait(terminal, lambda: before not in self._cursors(terminal) != [])
         waited = time.perf_counter() - began
         # Keys come at any time of a frame.
         terminal.watch(0.13)
@@ -143,10 +144,13 @@ class ConsoleBench:
 
     def _cursor(self, terminal: Terminal) -> tuple[int, str]:
         """Screen line and run of the cursor."""
-        for number, line in enumerate(terminal.screen.display):
-            if line.startswith(CURSOR):
-                return number, line[3:11]
-        raise RuntimeError("no cursor:\n" + "\n".join(terminal.screen.display))
+        self._wait(terminal, lambda: len(self._cursors(terminal)) == 1)
+        return self._cursors(terminal)[0]
+
+    @staticmethod
+    def _cursors(terminal: Terminal) -> list[tuple[int, str]]:
+        lines = enumerate(terminal.screen.display)
+        return [(number, line[3:11]) for number, line in lines if line.startswith(CURSOR)]
 
     def logs(self) -> None:
         """Keys are answered while lines rush by, and memory stays once the view holds all that it keeps."""

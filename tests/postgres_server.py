@@ -23,7 +23,7 @@ from typing import Any
 
 import psycopg
 
-from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_address import PostgresAddress
 from engine.stores.postgres_schema import upgrade_database
 from engine.stores.sql.migrate import VERSION_TABLE
 

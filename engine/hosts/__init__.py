@@ -1,6 +1,5 @@
 """Hosts give the kernel time and processes."""
 
-from engine.hosts.serverless import ServerlessHost
-from engine.hosts.worker import WorkerHost
+import lazy_loader
 
-__all__ = ["ServerlessHost", "WorkerHost"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

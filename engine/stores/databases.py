@@ -11,7 +11,7 @@ from engine.errors import EngineError, StoreUnavailable
 from engine.ports.clock import Clock
 from engine.ports.persistence import Persistence
 from engine.stores.clock import DatabaseClock, SystemClock
-from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_address import PostgresAddress
 from engine.stores.sql.migrate import HEAD, SchemaState
 from engine.stores.sql.statistics import DatabaseStats
 from engine.stores.sqlite_connection import Durability

@@ -20,7 +20,8 @@ from engine.ports.persistence import Watch
 from engine.ports.reads import ReadStore
 from engine.ports.work import UnitOfWork
 from engine.stores.clock import DatabaseClock
-from engine.stores.postgres_connection import PostgresAddress, answers, connect, drop, is_lost, unavailable
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import answers, connect, drop, is_lost, unavailable
 from engine.stores.postgres_listener import Listener
 from engine.stores.postgres_session import PostgresSession
 from engine.stores.sql.dialect import POSTGRES

@@ -5,61 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from engine.errors import EngineError, StoreUnavailable
+from engine.errors import StoreUnavailable
 from engine.model.redaction import redact_text
+from engine.stores.postgres_address import SETTINGS, PostgresAddress
 
 CONNECT_SECONDS = 5
-_SETTINGS = {
-    "statement_timeout": "30s",
-    "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "15s",
-    "timezone": "UTC",
-}
 _SERIALIZATION, _DEADLOCK = "40001", "40P01"
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresAddress:
-    """Where the database is. `pooled`: behind a pooler in transaction mode, where a session is nobody's own."""
-
-    url: URL
-    pooled: bool
-
-    @classmethod
-    def parse(cls, text: str) -> PostgresAddress:
-        """`postgresql://user:password@host:port/db`; `?notify=off` says that a pooler stands in between.
-
-        Raises `EngineError` for an address that is none, without showing it.
-        """
-        try:
-            url = make_url(text)
-            query = dict(url.query)
-            notify = query.pop("notify", "on")
-            if notify not in ("on", "off"):
-                raise EngineError("the database address says notify, which is on or off")
-            return cls(url.set(drivername="postgresql+psycopg", query=query), notify == "off")
-        except (ArgumentError, ValueError) as error:
-            raise EngineError("no database address: use postgresql://user:password@host:port/db") from error
-
-    def __repr__(self) -> str:
-        return f"PostgresAddress({self.url.render_as_string(hide_password=True)!r})"
-
-    @property
-    def transaction_settings(self) -> str:
-        """Settings as statements for the beginning of each transaction; in a session of our own they stand already."""
-        if not self.pooled:
-            return ""
-        return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in _SETTINGS.items())
 
 
 def connect(address: PostgresAddress, role: str, *, read_only: bool = False) -> Connection:
@@ -81,7 +40,7 @@ def connect(address: PostgresAddress, role: str, *, read_only: bool = False) -> 
     engine = create_engine(address.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
     connection = engine.connect()
     if not address.pooled:
-        settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
+        settings = {**SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
         driver(connection).execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
     return connection
 

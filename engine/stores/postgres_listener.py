@@ -20,7 +20,8 @@ from psycopg.pq import ExecStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.stores.postgres_connection import PostgresAddress, answers, connect, driver, drop, unavailable
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import answers, connect, driver, drop, unavailable
 from engine.stores.watch import Watches
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from engine.errors import SchemaTooNew, SchemaTooOld
-from engine.stores.postgres_connection import PostgresAddress, answers, connect, database_errors, drop
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import answers, connect, database_errors, drop
 from engine.stores.sql.migrate import HEAD, SchemaState, bring_to_head, state_of
 
 _LOCK = 7_366_910_417_263_517

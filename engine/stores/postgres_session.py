@@ -17,16 +17,8 @@ from engine.errors import StoreUnavailable
 from engine.model.ids import new_token
 from engine.ports.clock import Clock
 from engine.stores.clock import DatabaseClock
-from engine.stores.postgres_connection import (
-    PostgresAddress,
-    answers,
-    connect,
-    drop,
-    is_lost,
-    status,
-    unavailable,
-    was_given_up,
-)
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import answers, connect, drop, is_lost, status, unavailable, was_given_up
 from engine.stores.sql.counts import SHARDS
 from engine.stores.sql.dialect import POSTGRES
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from engine.stores.postgres_connection import PostgresAddress, connect, database_errors, drop
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import connect, database_errors, drop
 from engine.stores.sql.migrate import state_of
 from engine.stores.sql.statistics import DatabaseStats, TableStats, table_names
 

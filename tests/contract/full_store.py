@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_address import PostgresAddress
 from engine.stores.postgres_connection import connect as connect_postgres
 from engine.stores.sqlite_connection import connect as connect_sqlite
 from engine.stores.sqlite_file import prepare_file

@@ -16,7 +16,7 @@ from engine.model.ids import new_run_id
 from engine.stores import postgres_listener
 from engine.stores.clock import DatabaseClock
 from engine.stores.postgres import PostgresStore
-from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_address import PostgresAddress
 from engine.testing.conformance.store import PATIENCE, adding, present
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from engine.ports.work import UnitOfWork
 from engine.stores.clock import DatabaseClock
 from engine.stores.postgres import PostgresStore
-from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_address import PostgresAddress
 from engine.stores.sql.work import SqlWork
 
 MOST_PAGES = 60

@@ -20,7 +20,8 @@ from engine.errors import StoreUnavailable
 from engine.model.ids import new_run_id
 from engine.stores.clock import DatabaseClock
 from engine.stores.postgres import PostgresStore
-from engine.stores.postgres_connection import PostgresAddress, driver
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import driver
 from engine.stores.sql.migrate import HEAD
 from engine.testing.conformance import StorePromises, WatchPromises
 from engine.testing.conformance.store import PATIENCE, adding, present

@@ -22,7 +22,8 @@ from engine.model.ids import new_run_id
 from engine.stores import postgres_session
 from engine.stores.clock import DatabaseClock
 from engine.stores.postgres import PostgresStore
-from engine.stores.postgres_connection import PostgresAddress, connect, driver
+from engine.stores.postgres_address import PostgresAddress
+from engine.stores.postgres_connection import connect, driver
 from engine.stores.postgres_schema import upgrade_database
 from engine.stores.sql.migrate import HEAD, VERSION_TABLE, run_migrations
 from engine.stores.sql.tables import metadata

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 import engine.stores.sql
 from engine.bootstrap import check_schema, open_engine, upgrade_schema
 from engine.errors import EngineError, SchemaTooNew, SchemaTooOld
-from engine.stores.postgres_connection import PostgresAddress
+from engine.stores.postgres_address import PostgresAddress
 from engine.stores.postgres_connection import connect as connect_postgres
 from engine.stores.sql.migrate import HEAD, VERSION_TABLE
 from engine.stores.sqlite_connection import connect as connect_sqlite

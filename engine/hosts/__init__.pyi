@@ -1,0 +1,2 @@
+from .serverless import ServerlessHost as ServerlessHost
+from .worker import WorkerHost as WorkerHost
