@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from engine.stores.sqlite_connection import connect, raw
 
 POLL_SECONDS = 0.025
-"""How late a commit of another process may be noticed."""
+"""How late a commit of another process may be noticed while there are some."""
+
+QUIET_POLL_SECONDS = 0.05
+"""How late the first one may be after `QUIET_AFTER_SECONDS` without any: an idle process does little but look."""
+
+QUIET_AFTER_SECONDS = 5.0
 
 
 class LoopWatch:
@@ -109,13 +115,15 @@ class DataVersionPoller:
         try:
             driver = raw(connection)
             # The first look counts as news: what was committed before it, since somebody began to wait, can't be told.
-            seen = None
+            seen, news_at = None, time.monotonic()
             while True:
                 version = driver.execute("PRAGMA data_version").fetchone()[0]
                 if version != seen:
+                    news_at = time.monotonic()
                     self._watches.wake_all()
                 seen = version
-                if self._stopping.wait(POLL_SECONDS):
+                quiet = time.monotonic() - news_at > QUIET_AFTER_SECONDS
+                if self._stopping.wait(QUIET_POLL_SECONDS if quiet else POLL_SECONDS):
                     return
         finally:
             connection.close()

@@ -18,6 +18,7 @@ from engine.errors import ReadOnly, SchemaTooNew, SchemaTooOld, StoreUnavailable
 from engine.model.ids import new_run_id
 from engine.ports.reads import ReadStore
 from engine.stores import sqlite_connection
+from engine.stores import watch as watching
 from engine.stores.clock import SystemClock
 from engine.stores.sql.migrate import HEAD, VERSION_TABLE
 from engine.stores.sqlite import READERS, SqliteStore
@@ -201,7 +202,11 @@ connection.commit()
 """
 
 
-async def test_a_commit_of_another_process_wakes_a_watch(path: Path, store: SqliteStore) -> None:
+@pytest.mark.parametrize("quiet_after", [3600.0, 0.0])
+async def test_a_commit_of_another_process_wakes_a_watch(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, quiet_after: float
+) -> None:
+    monkeypatch.setattr(watching, "QUIET_AFTER_SECONDS", quiet_after)
     """Nobody announces it here: the file's `data_version` tells."""
     watch = store.watch()
     await quiet(watch)
