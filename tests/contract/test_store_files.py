@@ -206,8 +206,8 @@ connection.commit()
 async def test_a_commit_of_another_process_wakes_a_watch(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, quiet_after: float
 ) -> None:
-    monkeypatch.setattr(watching, "QUIET_AFTER_SECONDS", quiet_after)
     """Nobody announces it here: the file's `data_version` tells."""
+    monkeypatch.setattr(watching, "QUIET_AFTER_SECONDS", quiet_after)
     watch = store.watch()
     await quiet(watch)
     await asyncio.to_thread(subprocess.run, [sys.executable, "-c", FOREIGN_COMMIT, path], check=True, timeout=60)
