@@ -204,6 +204,17 @@ async def test_a_message_of_several_lines_takes_several_rows() -> None:
         ]
 
 
+async def test_a_line_that_goes_on_beyond_the_edge_says_so() -> None:
+    async with opened(size=(60, 6)) as (view, pilot, _):
+        view.append([log_line(1, "x" * 90 + "end"), log_line(2, "short")])
+        await pilot.pause()
+        first, second = screen_text(view)[:2]
+        assert (first[-2:], len(first)) == ("x…", 60)
+        assert second.endswith("short")
+        await pilot.press(*"lllllll")
+        assert screen_text(view)[0].rstrip().endswith("end")
+
+
 async def test_wrapping_loses_nothing_and_undoes() -> None:
     async with opened(size=(60, 10)) as (view, pilot, _):
         text = "".join(chr(ord("a") + n % 26) for n in range(100))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SIDE_STEP = 16
 WIDEST = 4_096
+_GOES_ON = [("…", "time")]
 
 
 class LogView(TailView):
@@ -334,7 +335,9 @@ class LogView(TailView):
         selection = self.text_selection
         if selection is not None:
             strip = self._painter.selected(strip, selection, row)
-        return strip.crop_extend(x, x + width, self._painter.plain).apply_offsets(x, row)
+        goes_on = strip.cell_length > x + width > 1
+        strip = strip.crop_extend(x, x + width, self._painter.plain).apply_offsets(x, row)
+        return Strip.join([strip.crop(0, width - 1), self._painter.strip(_GOES_ON)]) if goes_on else strip
 
     def _row(self, row: int) -> Strip:
         index, part = self._ring.at(row)
