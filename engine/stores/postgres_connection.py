@@ -68,7 +68,8 @@ def answers(connection: Connection, statements: str) -> list[tuple[Any, ...]]:
 
 
 def is_lost(connection: Connection) -> bool:
-    return driver(connection).closed or driver(connection).broken
+    # SQLAlchemy has let go of a line that broke in a statement: it would refuse to say anything of it.
+    return connection.invalidated or driver(connection).closed or driver(connection).broken
 
 
 def drop(connection: Connection | None) -> None:

@@ -157,7 +157,26 @@ async def test_a_reader_whose_line_died_while_it_was_idle_reads_on(store: Postgr
     run_id = await store.transact(adding(new_run_id()))
     assert await present(store, run_id) == [True]
     with sql(postgres_url) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%reader%'")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%reader%'"
+            " AND datname = current_database()"
+        )
+    assert await present(store, run_id) == [True]
+
+
+async def test_a_reader_whose_line_breaks_in_a_read_says_why_and_reads_on(
+    store: PostgresStore, postgres_url: str
+) -> None:
+    run_id = await store.transact(adding(new_run_id()))
+
+    def broken(reads: Any) -> None:
+        backend = reads._connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with sql(postgres_url) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+        reads.exists(run_id)
+
+    with pytest.raises(StoreUnavailable, match="terminating connection"):
+        await store.read(broken)
     assert await present(store, run_id) == [True]
 
 
@@ -184,7 +203,10 @@ async def test_a_listener_that_was_cut_off_comes_back(store: PostgresStore, post
     watch = store.watch()
     assert await watch.wait(PATIENCE)
     with sql(postgres_url) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listen%'")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listen%'"
+            " AND datname = current_database()"
+        )
         assert await watch.wait(PATIENCE), "coming back counts as news"
         other.execute("NOTIFY wfconsole_news")
         assert await watch.wait(PATIENCE)
