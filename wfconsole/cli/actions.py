@@ -28,6 +28,8 @@ from wfconsole.formatting import STATUS, short_id, state_of
 from wfconsole.gateway import Gateway
 
 _PAGE = 1_000
+NO_BULK = "-"
+"""In place of an id in the report of a dry run."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ async def _consequences(
     for run in runs:
         whole: RunDetail = await gateway.inspector.run(run.id)
         items.append(Item(id=run.id, result="skipped", reason=verb.consequence(whole)))
-    print_report(session, Report.of("-", items))
+    print_report(session, Report.of(NO_BULK, items))
     return PARTLY if missing else DONE
 
 
@@ -280,7 +282,12 @@ def print_report(session: Session, report: Report) -> None:
     if session.out.as_json:
         session.out.document(report)
         return
+    dry = report.bulk == NO_BULK
     for item in report.items:
-        session.out.line(item.id, f"{item.result}: {item.reason}" if item.reason else item.result)
-    if len(report.items) > 1:
+        would = dry and item.result == "skipped"
+        said = f"{item.result}: {item.reason}" if item.reason and not would else item.reason or item.result
+        session.out.line(item.id, said)
+    if dry:
+        talk("nothing was done")
+    elif len(report.items) > 1:
         talk(f"bulk {report.bulk}: {report.done} done, {report.skipped} skipped, {report.failed} failed")

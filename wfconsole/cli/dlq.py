@@ -12,7 +12,7 @@ from engine.model.criteria import PageRequest
 from engine.model.ids import new_id
 from wfconsole import letters
 from wfconsole.bulk import Item, Report
-from wfconsole.cli.actions import pace_of, print_report
+from wfconsole.cli.actions import NO_BULK, pace_of, print_report
 from wfconsole.cli.encoding import page
 from wfconsole.cli.exits import DONE, PARTLY, NotFound, UsageError, WaitTimedOut
 from wfconsole.cli.output import Cell, Printer, talk
@@ -136,7 +136,7 @@ def _dry(session: Session, chosen: Sequence[EventView]) -> int:
         Item(id=event.id, result="skipped", reason=f"would act on {event.type} of run {event.run_id}")
         for event in chosen
     ]
-    print_report(session, Report.of("-", items))
+    print_report(session, Report.of(NO_BULK, items))
     return DONE
 
 

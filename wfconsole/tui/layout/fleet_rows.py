@@ -55,18 +55,20 @@ def worker_rows(
         held[lease.worker_id or NONE].append(lease)
     rows: list[Row] = []
     for worker in workers:
+        holds = held.pop(worker.id, [])
         state = (f"{alive} {worker.id}", "status-ok") if worker.alive else (f"{gone} {worker.id}", "status-failed")
         cells: tuple[Cell, ...] = (
             state,
             worker.host,
             str(worker.pid),
-            f"{worker.running}/{worker.concurrency}",
+            # Not what it said at its last beat: the jobs below are as they are now.
+            f"{len(holds)}/{worker.concurrency}",
             clock(worker.started_at, zone, mode, now=now),
             age(worker.last_seen_at, now),
             ", ".join(sorted(worker.workflows)) or NONE,
         )
         rows.append(Row(f"worker:{worker.id}", cells))
-        rows += [_lease(lease, now) for lease in held.pop(worker.id, [])]
+        rows += [_lease(lease, now) for lease in holds]
     for worker_id in sorted(held):
         rows.append(Row(f"worker:{worker_id}", ((f"{gone} {worker_id}", "status-failed"), "left, its leases run out")))
         rows += [_lease(lease, now) for lease in held[worker_id]]
