@@ -66,6 +66,9 @@ def test_a_bulk_acts_on_the_frozen_set_and_can_be_found_again(cli: Cli) -> None:
     assert cli("cancel", "--filter", "status:queued").code == 2, "nobody can be asked: --yes"
     dry = cli("cancel", "--filter", "status:queued", "--dry-run", "--json").json
     assert [item["reason"].startswith("would stop it") for item in dry["items"]] == [True] * 4
+    told = cli("cancel", "--filter", "status:queued", "--dry-run")
+    assert "would stop it" in told.out
+    assert (told.err.strip(), "skipped" in told.out) == ("nothing was done", False)
     assert cli("show", ids[0], "--json").json["status"] == "PENDING"
     report = cli("cancel", "--filter", "status:queued", "--yes", "--rate", "100/s", "--json").json
     assert (report["done"], {item["id"] for item in report["items"]}) == (4, set(ids))

@@ -45,6 +45,7 @@ async def test_who_holds_what_since_when() -> None:
         assert "42s" in shown
         assert "lease over" in shown
         assert "1 alive, 2 of 8 slots busy" in shown
+        assert table.rows[0].cells[3] == "1/8", "what it holds now, whatever it said at its last beat"
         await pilot.press("j", "enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen), "the run")
 
