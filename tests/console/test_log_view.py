@@ -215,6 +215,15 @@ async def test_a_line_that_goes_on_beyond_the_edge_says_so() -> None:
         assert screen_text(view)[0].rstrip().endswith("end")
 
 
+async def test_it_says_so_beside_the_scrollbar_and_not_below_it() -> None:
+    async with opened(size=(60, 6)) as (view, pilot, app):
+        view.append([log_line(number, "x" * 90) for number in range(20)])
+        await pilot.pause()
+        assert view.show_vertical_scrollbar
+        lines = ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+        assert [line[58] for line in lines] == ["…"] * 6
+
+
 async def test_wrapping_loses_nothing_and_undoes() -> None:
     async with opened(size=(60, 10)) as (view, pilot, _):
         text = "".join(chr(ord("a") + n % 26) for n in range(100))

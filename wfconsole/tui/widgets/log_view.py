@@ -330,7 +330,7 @@ class LogView(TailView):
 
     def render_line(self, y: int) -> Strip:
         x, top = self.scroll_offset
-        row, width = y + top, self.size.width
+        row, width = y + top, self.scrollable_content_region.width
         strip = self._row(row) if row < self._ring.rows else self._blank(y)
         selection = self.text_selection
         if selection is not None:
