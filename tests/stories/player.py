@@ -22,7 +22,7 @@ _KEYS = {"enter": "\r", "escape": "\x1b", "tab": "\t", "backspace": "\x7f", "spa
     "down": "\x1b[B",
     "end": "\x1b[F",
 }
-_COPIED = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)")
+_COPIED = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07")
 
 
 @dataclass(frozen=True, slots=True)

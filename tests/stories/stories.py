@@ -176,7 +176,7 @@ def batch_waits(folder: Path, whole: bool) -> Player:
     with console(world) as player:
         player.see("it is given up in", "It waits since yesterday; the panel says for what, and until when.")
         player.press("u", until="Due at once: transcribe", said="Ask the provider now instead of in four hours.")
-        player.press("y", until="the next check is in 5h", said="Asked: it has not begun, says the last log line.")
+        player.press("y", until="5h 59m", said="Asked: it has not begun, says the last log line.")
         player.press(
             "U", until="no result of batch_8812 after 20h", said="Give it up: what goes on over there, and a reason."
         )
