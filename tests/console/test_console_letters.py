@@ -234,15 +234,20 @@ async def test_r12_a_canary_that_is_not_delivered_stops_the_rest() -> None:
         assert [len(command.event_ids) for command in commands(found)] == [1]
 
 
+async def replaying_slowly(app: WorkflowConsole, pilot: Pilot[None]) -> None:
+    """One letter of thirty is replayed; the next would follow in an hour."""
+    await at_the_letters(app, pilot, 1)
+    await pilot.press("P")
+    await dialog_open(app, pilot)
+    app.screen.query_one("#pace", Input).value = "1/h"
+    await pilot.press("y")
+    await until(pilot, lambda: "replaying 1 of 30 (escape stops it)" in screen_text(app), "the first one")
+
+
 async def test_key_escape_stops_a_replay_between_two_letters() -> None:
     found = gateway(30)
     async with opened(found, place="dlq") as (app, pilot):
-        await at_the_letters(app, pilot, 1)
-        await pilot.press("P")
-        await dialog_open(app, pilot)
-        app.screen.query_one("#pace", Input).value = "1/h"
-        await pilot.press("y")
-        await until(pilot, lambda: "replaying 1 of 30" in screen_text(app), "the first one")
+        await replaying_slowly(app, pilot)
         await pilot.press("P")
         await until(pilot, lambda: any("under way" in text for text in toasts(app)), "one at a time")
         await pilot.press("escape")
@@ -254,12 +259,7 @@ async def test_key_escape_stops_a_replay_between_two_letters() -> None:
 async def test_quitting_in_the_middle_of_a_replay_asks_wherever_one_is(place: str) -> None:
     found = gateway(30)
     async with opened(found, place="dlq") as (app, pilot):
-        await at_the_letters(app, pilot, 1)
-        await pilot.press("P")
-        await dialog_open(app, pilot)
-        app.screen.query_one("#pace", Input).value = "1/h"
-        await pilot.press("y")
-        await until(pilot, lambda: "replaying 1 of 30 (escape stops it)" in screen_text(app), "the first one")
+        await replaying_slowly(app, pilot)
         await pilot.press(place, "ctrl+q")
         await until(pilot, lambda: "in the middle of a bulk action" in screen_text(app), "the question")
         await dialog_open(app, pilot)
@@ -277,12 +277,7 @@ async def test_quitting_in_the_middle_of_a_replay_asks_wherever_one_is(place: st
 async def test_once_a_replay_is_over_or_stopped_quitting_asks_nothing() -> None:
     found = gateway(30)
     async with opened(found, place="dlq") as (app, pilot):
-        await at_the_letters(app, pilot, 1)
-        await pilot.press("P")
-        await dialog_open(app, pilot)
-        app.screen.query_one("#pace", Input).value = "1/h"
-        await pilot.press("y")
-        await until(pilot, lambda: "replaying 1 of 30" in screen_text(app), "the first one")
+        await replaying_slowly(app, pilot)
         await pilot.press("escape")
         await until(pilot, lambda: not app.under_way, "the end of it")
         await pilot.press("q")

@@ -284,10 +284,14 @@ def print_report(session: Session, report: Report) -> None:
         return
     dry = report.bulk == NO_BULK
     for item in report.items:
-        would = dry and item.result == "skipped"
-        said = f"{item.result}: {item.reason}" if item.reason and not would else item.reason or item.result
-        session.out.line(item.id, said)
+        session.out.line(item.id, _came_of(item, dry=dry))
     if dry:
         talk("nothing was done")
     elif len(report.items) > 1:
         talk(f"bulk {report.bulk}: {report.done} done, {report.skipped} skipped, {report.failed} failed")
+
+
+def _came_of(item: Item, *, dry: bool) -> str:
+    if not item.reason:
+        return item.result
+    return item.reason if dry and item.result == "skipped" else f"{item.result}: {item.reason}"

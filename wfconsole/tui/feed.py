@@ -85,7 +85,6 @@ class Feed:
         self.gateway: Gateway | None = None
         self.pulse = Pulse()
         self.paused = False
-        self._spent_before = 0.0
         self.asking_since: float | None = None
         """When the question under way was put (monotonic seconds); None while there is none."""
 
@@ -131,22 +130,22 @@ class Feed:
                         changed.result()
                         self._news = True
                         changed = asyncio.ensure_future(gateway.changed(NET))
-                    self._spent_before = time.process_time()
+                    before = time.process_time()
                     spent = await self._ask(gateway)
                 except (EngineError, OSError) as error:
                     await self._rest(error)
                     if changed.done():
                         changed = asyncio.ensure_future(gateway.changed(NET))
                     continue
-                await asyncio.sleep(max(FRAME, spent))
-                await self._breathe(max(FRAME, spent))
+                rested = max(FRAME, spent)
+                await asyncio.sleep(rested)
+                await self._breathe(time.process_time() - before, rested)
                 await self._wait(changed)
         finally:
             changed.cancel()
 
-    async def _breathe(self, rested: float) -> None:
+    async def _breathe(self, cost: float, rested: float) -> None:
         """Rest on until asking and painting took no more than their share of the processor, or an operator asks."""
-        cost = time.process_time() - self._spent_before
         rest = min(cost / SHARE, LONGEST_FRAME) - rested
         if rest > 0:
             with contextlib.suppress(TimeoutError):
